@@ -1,0 +1,48 @@
+"""What a method is shown: a target to learn and the condition under which it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Everything that is known while the target is not. Each field may be None.
+
+    image: (B, C, *S) channels that the network sees beside x_t, on the target's grid.
+    source: (B, C_target, *S) best voxel-wise guess of the target; the paired source y of bridges and
+        the centre of residual preconditioning.
+    label: (B,) integer class; the network's last class (index = number of classes) means "not given".
+    scalars: (B, n) numbers (age, spacing, ...); NaN means "not given".
+    """
+
+    image: Tensor | None = None
+    source: Tensor | None = None
+    label: Tensor | None = None
+    scalars: Tensor | None = None
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> Condition:
+        """Apply `function` to every field that is there."""
+        return self._over(function, [f.name for f in fields(self)])
+
+    def crop(self, region: tuple[slice, ...]) -> Condition:
+        """The same condition inside a window; `region` has one slice per spatial axis."""
+        return self._over(lambda x: x[(slice(None), slice(None), *region)], ["image", "source"])
+
+    def _over(self, function: Callable[[Tensor], Tensor], names: list[str]) -> Condition:
+        found = {name: getattr(self, name) for name in names}
+        return replace(self, **{k: function(v) for k, v in found.items() if v is not None})
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One training step's worth: `target` (B, C, *S) and the condition it goes with."""
+
+    target: Tensor
+    condition: Condition
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> Batch:
+        return Batch(function(self.target), self.condition.map(function))

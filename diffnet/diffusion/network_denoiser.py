@@ -1,0 +1,56 @@
+"""A network, seen as E[x_0 | x_t, condition]."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from .batch import Condition
+from .denoiser import Denoiser
+from .parametrization import Parametrization, Row
+from .process import GaussianProcess, over
+
+
+class NetworkDenoiser(Denoiser):
+    """centre + skip z + out F(in_ z, time), z = (x_t - b y) / a - centre; the centre is the source, or 0.
+
+    The network sees the noise level r = c / a alone, never t: a trained denoiser can be handed another
+    Gaussian process (`denoiser.process = ...`) at sampling time. It is called as
+    network(x, time, image=, label=, scalars=) with x (B, C, *S) and returns (B, C, *S).
+    """
+
+    def __init__(
+        self, network: nn.Module, process: GaussianProcess, parametrization: Parametrization
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.process = process
+        self.parametrization = parametrization
+
+    def row(self, t: Tensor) -> Row:
+        """The coefficients at t (B,); t may be BLANK."""
+        blank = torch.isinf(t)
+        level = self.process.level(torch.where(blank, 1.0, t))
+        return self.parametrization.row(torch.where(blank, torch.inf, level))
+
+    def forward(self, x_t: Tensor, t: Tensor, condition: Condition) -> Tensor:
+        z = self._centred(x_t, torch.where(torch.isinf(t), 1.0, t), condition.source)
+        skip, out, in_, time = self.row(t)
+        output = self.network(
+            per_channel(in_, z) * z,
+            time,
+            image=condition.image,
+            label=condition.label,
+            scalars=condition.scalars,
+        )
+        x_0 = per_channel(skip, z) * z + per_channel(out, z) * output.to(z.dtype)
+        return x_0 if condition.source is None else x_0 + condition.source
+
+    def _centred(self, x_t: Tensor, t: Tensor, source: Tensor | None) -> Tensor:
+        a, b, _ = (over(k, x_t) for k in self.process.coefficients(t))
+        return x_t / a if source is None else (x_t - b * source) / a - source
+
+
+def per_channel(values: Tensor, x: Tensor) -> Tensor:
+    """Shape (B, C) values so that they multiply (B, C, *S)."""
+    return values.to(x.dtype).reshape(*values.shape, *(1 for _ in range(x.ndim - 2)))

@@ -1,0 +1,132 @@
+"""What was decided for a dataset: written once by the planner, read by every later stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..data import LinearGuess, Record, ScaleRule
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class NetworkPlan(Record):
+    """A U-Net, stage by stage. Spatial tuples have `dims` entries; stage 0 has stride 1.
+
+    attention: self-attention after the blocks of that stage. blocks: residual blocks a stage.
+    """
+
+    widths: tuple[int, ...]
+    strides: tuple[tuple[int, ...], ...]
+    kernels: tuple[tuple[int, ...], ...]
+    attention: tuple[bool, ...]
+    blocks: int = 2
+    dropout: float = 0.0
+    checkpointing: bool = False
+
+
+@dataclass(frozen=True)
+class NoisePlan(Record):
+    """Noise levels in normalised intensity units (data std about 0.5).
+
+    std: per target channel, of the data or of what the voxel-wise guess leaves open. level_mean and
+    level_std: of ln r in training. blank: share of training examples that see no x_t at all.
+    """
+
+    sigma_min: float
+    sigma_max: float
+    level_mean: float
+    level_std: float
+    std: tuple[float, ...]
+    blank: float = 0.0
+
+
+@dataclass(frozen=True)
+class TrainingPlan(Record):
+    """ema: relative widths of the power-function averages; augment: names of augmentations."""
+
+    steps: int
+    batch_size: int
+    learning_rate: float
+    warmup: int
+    ema: tuple[float, ...] = (0.05, 0.1)
+    clip: float = 1.0
+    precision: str = "fp32"
+    augment: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SamplingPlan(Record):
+    """output: mean (one call), sample, or samples (K draws, their mean and std)."""
+
+    output: str
+    sampler: str
+    grid: str
+    steps: int
+    samples: int = 1
+
+
+@dataclass(frozen=True)
+class Configuration(Record):
+    """One way to serve the plan. Spatial values are in network axis order, coarsest axis first.
+
+    dims: of the network. transpose: file axes (z, y, x) in network order. spacing, shape: of volumes on
+    the target grid, three entries always (2-D data has shape 1 and spacing 1 first). patch: `dims`
+    entries. image_channels: what the network sees beside x_t.
+    """
+
+    name: str
+    dims: int
+    grid: str
+    transpose: tuple[int, int, int]
+    spacing: tuple[float, float, float]
+    shape: tuple[int, int, int]
+    patch: tuple[int, ...]
+    target_channels: int
+    image_channels: int
+    classes: int
+    network: NetworkPlan
+    noise: NoisePlan
+    training: TrainingPlan
+    sampling: SamplingPlan
+    memory: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Why(Record):
+    """One decision: its value, the rule, the numbers used, and what would change it."""
+
+    value: str
+    rule: str
+    because: str
+    change: str = ""
+    overridden: bool = False
+
+
+@dataclass(frozen=True)
+class Plan(Record):
+    """scales: one rule a channel for the roles image and target. labels: name -> value in the files.
+
+    class_field: the metadata column that conditions, with its values in index order.
+    why: decision -> Why; keys of a configuration's own decisions are prefixed "2d.".
+    """
+
+    dataset: str
+    fingerprint: str
+    task: str
+    task_settings: dict[str, Any]
+    dims: int
+    channels: tuple[str, ...]
+    targets: tuple[str, ...]
+    labels: dict[str, int]
+    scales: dict[str, tuple[ScaleRule, ...]]
+    guess: LinearGuess | None
+    class_field: str | None
+    class_values: tuple[str, ...]
+    configurations: dict[str, Configuration]
+    default: str
+    why: dict[str, Why]
+    file_ending: str
+    budget: dict[str, Any] = field(default_factory=dict)
+    version: int = VERSION

@@ -1,0 +1,45 @@
+"""What a recipe is: one paper as a composition of shared parts."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import nn
+
+from ..diffusion import Method
+from ..networks import UNet
+from ..planning import Configuration
+
+
+@dataclass(frozen=True)
+class Recipe(ABC):
+    """Fields are the knobs that its paper fixes, saved as JSON; the configuration decides the rest.
+
+    needs: what the task's condition must carry ("image", "source", "label"). papers: what `cite` prints.
+    """
+
+    needs: ClassVar[frozenset[str]] = frozenset()
+    papers: ClassVar[tuple[str, ...]] = ()
+
+    @abstractmethod
+    def build(self, c: Configuration) -> Method:
+        """A fresh, untrained method."""
+
+    def network(self, c: Configuration) -> nn.Module:
+        """The planned U-Net."""
+        n = c.network
+        return UNet(
+            dims=c.dims,
+            in_channels=c.target_channels + c.image_channels,
+            out_channels=c.target_channels,
+            widths=n.widths,
+            strides=n.strides,
+            kernels=n.kernels,
+            attention=n.attention,
+            blocks=n.blocks,
+            classes=c.classes,
+            dropout=n.dropout,
+            checkpointing=n.checkpointing,
+        )

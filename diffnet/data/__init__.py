@@ -2,7 +2,7 @@
 
 from .guess import LinearGuess, feature_pairs, features, fit_guess
 from .intensity import STD, Scale, ScaleRule, clipped, fit_scale
-from .record import Record, RecordError, read_json, write_json, written_whole
+from .record import Record, RecordError, UserError, read_json, write_json, written_whole
 
 __all__ = [
     "STD",
@@ -11,6 +11,7 @@ __all__ = [
     "RecordError",
     "Scale",
     "ScaleRule",
+    "UserError",
     "clipped",
     "feature_pairs",
     "features",

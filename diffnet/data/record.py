@@ -13,7 +13,11 @@ from pathlib import Path
 from typing import Any, Self
 
 
-class RecordError(ValueError):
+class UserError(ValueError):
+    """Something the user can put right; the command line prints the sentence and no traceback."""
+
+
+class RecordError(UserError):
     """A file that does not hold what it should; the message says which key, and what was expected."""
 
 

@@ -1,0 +1,101 @@
+"""What U-Nets are made of, in 2-D and 3-D: residual blocks, attention, changes of grid."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+HEAD = 32
+CONVOLUTIONS = {2: nn.Conv2d, 3: nn.Conv3d}
+
+
+def convolution(
+    dims: int, inputs: int, outputs: int, kernel: tuple[int, ...], stride: tuple[int, ...] | int = 1
+) -> nn.Module:
+    """Same-size convolution for odd kernels and stride 1."""
+    padding = tuple(k // 2 for k in kernel) if stride == 1 else 0
+    return CONVOLUTIONS[dims](inputs, outputs, kernel, stride=stride, padding=padding)
+
+
+def zeroed(module: nn.Module) -> nn.Module:
+    """The module with all its parameters at zero, so that what it ends starts as the identity."""
+    for parameter in module.parameters():
+        nn.init.zeros_(parameter)
+    return module
+
+
+def group_norm(width: int) -> nn.GroupNorm:
+    """At most 32 groups of at least four channels each, as many as divide the width."""
+    groups = max(g for g in range(1, 33) if width % g == 0 and (width // g >= 4 or g == 1))
+    return nn.GroupNorm(groups, width)
+
+
+class ResidualBlock(nn.Module):
+    """x + W_2 silu(m(e) norm(W_1 silu(norm(x)))), where m scales and shifts each channel.
+
+    x is (B, width, *S), the embedding e is (B, embedding). W_2 starts at zero, so that a new block
+    is the identity. Scale-shift conditioning as in Dhariwal and Nichol, 2021, arXiv:2105.05233.
+    """
+
+    def __init__(
+        self, dims: int, width: int, kernel: tuple[int, ...], embedding: int, dropout: float
+    ) -> None:
+        super().__init__()
+        self.norm_1 = group_norm(width)
+        self.conv_1 = convolution(dims, width, width, kernel)
+        self.modulation = nn.Linear(embedding, 2 * width)
+        self.norm_2 = group_norm(width)
+        self.dropout = nn.Dropout(dropout)
+        self.conv_2 = zeroed(convolution(dims, width, width, kernel))
+
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        h = self.conv_1(functional.silu(self.norm_1(x)))
+        scale, shift = self.modulation(embedding).to(h.dtype).chunk(2, dim=1)
+        axes = (1,) * (x.ndim - 2)
+        h = self.norm_2(h) * (1 + scale.unflatten(1, (-1, *axes))) + shift.unflatten(1, (-1, *axes))
+        return x + self.conv_2(self.dropout(functional.silu(h)))
+
+
+class SelfAttention(nn.Module):
+    """x + W_o softmax(q k^T / sqrt(d)) v over all voxels, in heads of at most 32 channels.
+
+    x is (B, width, *S). W_o starts at zero. Memory is linear in the voxels, time is quadratic.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.heads = math.ceil(width / HEAD)
+        while width % self.heads:
+            self.heads += 1
+        self.norm = group_norm(width)
+        self.query_key_value = nn.Linear(width, 3 * width)
+        self.out = zeroed(nn.Linear(width, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.norm(x).flatten(2).transpose(1, 2)
+        parts = self.query_key_value(tokens).unflatten(2, (3, self.heads, -1))
+        query, key, value = parts.permute(2, 0, 3, 1, 4).unbind(0)
+        mixed = functional.scaled_dot_product_attention(query, key, value)
+        h = self.out(mixed.transpose(1, 2).flatten(2))
+        return x + h.transpose(1, 2).reshape(x.shape)
+
+
+class Up(nn.Module):
+    """A 1x1 convolution on the coarse grid, then each voxel repeated `stride` times on each axis.
+
+    Equal to repeating first and mixing channels afterwards, at 1 / prod(stride) of the cost;
+    repeating cannot leave the checkerboards of overlapping transposed convolutions.
+    """
+
+    def __init__(self, dims: int, inputs: int, outputs: int, stride: tuple[int, ...]) -> None:
+        super().__init__()
+        self.stride = tuple(float(s) for s in stride)
+        self.conv = convolution(dims, inputs, outputs, (1,) * dims)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.conv(x)
+        if all(s == 1 for s in self.stride):
+            return h
+        return functional.interpolate(h, scale_factor=self.stride, mode="nearest")

@@ -73,7 +73,8 @@ class Configuration(Record):
 
     dims: of the network. transpose: file axes (z, y, x) in network order. spacing, shape: of volumes on
     the target grid, three entries always (2-D data has shape 1 and spacing 1 first). patch: `dims`
-    entries. image_channels: what the network sees beside x_t.
+    entries. image_channels: what the network sees beside x_t. kind: what is made, "image" or "label"
+    (one-hot). memory: bytes by part, as the planner estimates them.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Configuration(Record):
     training: TrainingPlan
     sampling: SamplingPlan
     memory: dict[str, float] = field(default_factory=dict)
+    kind: str = "image"
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,14 @@ from typing import ClassVar
 
 from torch import nn
 
+from ..data import Record
 from ..diffusion import Method
 from ..networks import UNet
 from ..planning import Configuration
 
 
 @dataclass(frozen=True)
-class Recipe(ABC):
+class Recipe(Record, ABC):
     """Fields are the knobs that its paper fixes, saved as JSON; the configuration decides the rest.
 
     needs: what the task's condition must carry ("image", "source", "label"). papers: what `cite` prints.
@@ -28,11 +29,14 @@ class Recipe(ABC):
         """A fresh, untrained method."""
 
     def network(self, c: Configuration) -> nn.Module:
-        """The planned U-Net."""
+        """The planned network, of x_t and the image condition."""
+        return self.unet(c, in_channels=c.target_channels + c.image_channels)
+
+    def unet(self, c: Configuration, in_channels: int) -> nn.Module:
         n = c.network
         return UNet(
             dims=c.dims,
-            in_channels=c.target_channels + c.image_channels,
+            in_channels=in_channels,
             out_channels=c.target_channels,
             widths=n.widths,
             strides=n.strides,

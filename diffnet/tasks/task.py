@@ -1,4 +1,4 @@
-"""What a task means: which arrays are made, which are given, and how they become tensors and back."""
+"""What a task means: what is made, what is given, and how arrays become tensors and back."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from ..data import Record
 from ..diffusion import Condition
 
 
 @dataclass(frozen=True)
-class Task(ABC):
+class Task(Record, ABC):
     """Roles are folders of the dataset: image (imagesTr), target (targetsTr), label (labelsTr).
 
     makes: the role that is diffused. given: roles read at prediction, on the target's grid.

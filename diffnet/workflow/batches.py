@@ -1,0 +1,193 @@
+"""Training examples: random patches of the preprocessed cases, drawn by step number alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from ..data import LinearGuess, Store
+from ..diffusion import Batch
+from ..planning import Configuration, Plan
+from ..tasks import Task
+from .augment import Augmentation
+from .guessing import guessed
+
+Arrays = dict[str, np.ndarray]
+MEMORY = 1 << 30  # bytes of decompressed cases that one reading process may keep
+
+
+@dataclass
+class Patches(Dataset):
+    """Step number -> {role: (B, C, *patch)}, and "label_index" (B,) where a class conditions.
+
+    What a step holds depends on (seed, rank, step) only: a run that resumes at a step sees what it would
+    have seen. `roles` are read from the store; values outside a volume are its edge's.
+    """
+
+    store: Store
+    cases: Sequence[str]
+    roles: Sequence[str]
+    configuration: Configuration
+    class_of: dict[str, int]
+    augmentation: Augmentation | None
+    seed: int = 0
+    rank: int = 0
+    batch_size: int | None = None
+    _kept: dict[tuple[str, str], np.ndarray] = field(default_factory=dict)
+    _bytes: int = 0
+
+    def __getitem__(self, step: int) -> Arrays:
+        generator = np.random.default_rng([self.seed, self.rank, step])
+        n = self.batch_size or self.configuration.training.batch_size
+        drawn = [self._example(generator) for _ in range(n)]
+        arrays = {r: np.stack([d[r] for d in drawn]) for r in self.roles}
+        if self.augmentation is not None:
+            arrays = self.augmentation(arrays, generator)
+        if self.class_of:
+            arrays["label_index"] = np.asarray([d["label_index"] for d in drawn])
+        return arrays
+
+    def _example(self, generator: np.random.Generator) -> Arrays:
+        case = self.cases[int(generator.integers(len(self.cases)))]
+        shape = self.store.shape(case, self.roles[0])[1:]
+        centre = self._centre(case, shape, generator)
+        region, padding = place(shape, self._window(), centre, generator)
+        found = {role: self._read(case, role, region, padding) for role in self.roles}
+        if self.class_of:
+            found["label_index"] = np.asarray(self.class_of[case])
+        return found
+
+    def _window(self) -> tuple[int, ...]:
+        patch = tuple(self.configuration.patch)
+        return (1, *patch) if self.configuration.dims == 2 else patch
+
+    def _centre(self, case, shape, generator) -> tuple[int, ...] | None:
+        """A third of the patches is centred on a labelled voxel, where labels are to be made."""
+        fits = all(p >= n for p, n in zip(self._window(), shape, strict=True))
+        if "label" not in self.roles or fits or generator.random() > 1 / 3:
+            return None
+        label = self._whole(case, "label")[0]
+        values = np.unique(label[label > 0])
+        if not len(values):
+            return None
+        places = np.argwhere(label == generator.choice(values))
+        return tuple(int(v) for v in places[generator.integers(len(places))])
+
+    def _read(self, case, role, region, padding) -> np.ndarray:
+        kept = self._whole(case, role) if self._small(case, role) else None
+        part = (
+            kept[(slice(None), *region)]
+            if kept is not None
+            else self.store.read(case, role, region)
+        )
+        if any(p != (0, 0) for p in padding):
+            part = np.pad(part, ((0, 0), *padding), mode="edge")
+        return part[:, 0] if self.configuration.dims == 2 else part
+
+    def _small(self, case, role) -> bool:
+        size = 4 * int(np.prod(self.store.shape(case, role)))
+        return (case, role) in self._kept or self._bytes + size < MEMORY
+
+    def _whole(self, case: str, role: str) -> np.ndarray:
+        """The whole array, kept in memory while there is room."""
+        key = (case, role)
+        if key in self._kept:
+            return self._kept[key]
+        array = np.asarray(self.store.read(case, role))
+        if self._bytes + array.nbytes < MEMORY:
+            self._kept[key] = array
+            self._bytes += array.nbytes
+        return array
+
+
+def place(
+    shape: Sequence[int],
+    window: Sequence[int],
+    centre: Sequence[int] | None,
+    generator: np.random.Generator,
+) -> tuple[tuple[slice, ...], tuple[tuple[int, int], ...]]:
+    """A random window inside `shape` (around `centre`, if given), and the padding that fills it up."""
+    region, padding = [], []
+    for axis, (n, p) in enumerate(zip(shape, window, strict=True)):
+        room = n - p
+        if room <= 0:
+            region.append(slice(0, n))
+            padding.append((-room // 2, -room - (-room // 2)))
+            continue
+        if centre is None:
+            start = int(generator.integers(room + 1))
+        else:
+            start = min(max(centre[axis] - p // 2, 0), room)
+        region.append(slice(start, start + p))
+        padding.append((0, 0))
+    return tuple(region), tuple(padding)
+
+
+def assemble(
+    arrays: dict[str, Tensor], task: Task, guess: LinearGuess | None, label: Tensor | None = None
+) -> Batch:
+    """Arrays of one step to a Batch. What physics knows is simulated here, from the target alone."""
+    made = arrays[task.makes]
+    target = task.as_target(made)
+    given = task.simulate(target)
+    if given is None and task.given:
+        given = torch.cat([arrays[role].float() for role in task.given], 1)
+    condition = task.condition(given, label)
+    if guess is not None:
+        condition = replace(condition, source=guessed(guess, given, target))
+    return Batch(target.float(), condition)
+
+
+class Feed:
+    """Batches on a device from step `first` on; `waited` counts the seconds the loop waited for them."""
+
+    def __init__(self, patches: Patches, workers: int, device: torch.device) -> None:
+        self.patches = patches
+        self.workers = workers
+        self.device = device
+
+    def tensors(self, first: int) -> Iterator[dict[str, Tensor]]:
+        """{role: tensor} for steps first, first + 1, ... without end."""
+        loader = DataLoader(
+            self.patches,
+            batch_size=None,
+            sampler=_Count(first),
+            num_workers=self.workers,
+            prefetch_factor=3 if self.workers else None,
+            pin_memory=self.device.type == "cuda",
+        )
+        for arrays in loader:
+            yield {
+                k: torch.as_tensor(v).to(self.device, non_blocking=True) for k, v in arrays.items()
+            }
+
+
+@dataclass
+class _Count:
+    """first, first + 1, ... : the sampler that makes a loader endless."""
+
+    first: int
+
+    def __iter__(self) -> Iterator[int]:
+        step = self.first
+        while True:
+            yield step
+            step += 1
+
+
+def roles_of(task: Task) -> list[str]:
+    """What training reads from the store: the made role, and given ones that are not simulated."""
+    return list(dict.fromkeys([task.makes, *task.given]))
+
+
+def class_indices(plan: Plan, fields: dict[str, dict[str, str]]) -> dict[str, int]:
+    """Case -> class index; a case without a value gets the index after the last class."""
+    if plan.class_field is None:
+        return {}
+    order = {value: i for i, value in enumerate(plan.class_values)}
+    return {c: order.get(f.get(plan.class_field, ""), len(order)) for c, f in fields.items()}

@@ -1,0 +1,229 @@
+"""Training a run: the loop with its log, its checkpoints, its looks at held-out cases, its end."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from ..data import RecordError, Store
+from ..diffusion import Batch
+from ..planning import Plan
+from ..recipes import Recipe, find_recipe
+from ..tasks import TASKS
+from .augment import Augmentation
+from .batches import Feed, Patches, assemble, roles_of
+from .checkpoint import load_checkpoint, save_checkpoint
+from .distributed import Processes
+from .held_out import LABEL, HeldOut, fixed_batches, look, with_weights
+from .journal import Journal
+from .run import Run, versions
+from .train import Budget, Step, Trainer, train
+
+Progress = Callable[[Step, "HeldOut | None"], None]
+CHECKPOINT = "checkpoint/last.safetensors"
+SAVE_EVERY, LOG_EVERY, LOOKS, HELD_OUT_BATCHES = 60.0, 2.0, 8, 4
+
+
+@dataclass
+class Fit:
+    """Everything that one training needs. `classes`: case -> class index, empty without classes."""
+
+    run: Run
+    plan: Plan
+    configuration: str
+    recipe: str
+    knobs: dict[str, Any]
+    store: Store
+    train_cases: Sequence[str]
+    val_cases: Sequence[str]
+    classes: dict[str, int]
+    budget: Budget
+    processes: Processes
+    dataset_hash: str
+    seed: int = 0
+    workers: int = 0
+    progress: Progress | None = None
+    _last: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.c = self.plan.configurations[self.configuration]
+        self.task = TASKS[self.plan.task].from_json(self.plan.task_settings)
+        self.built: Recipe = find_recipe(self.recipe).from_json(self.knobs)
+        refuse_unmet(self.built, self.recipe, self.task.offers, self.plan.task)
+
+    def __call__(self) -> Run:
+        """Train to the end of the budget, from the last checkpoint if there is one."""
+        torch.manual_seed(self.seed)
+        method = self.built.build(self.c).to(self.processes.device)
+        trainer = Trainer(method, self.c.training)
+        journal = Journal(self.run.folder / "log.csv")
+        self._resume(trainer, journal)
+        if self.processes.first:
+            self.run.write_card(self._card(trainer, finished=False))
+        held_out = self._held_out()
+        try:
+            self._loop(trainer, journal, held_out)
+        finally:
+            if self.processes.first:
+                self._save(trainer, journal)
+        self._finish(trainer, journal, held_out)
+        self.processes.wait()
+        return self.run
+
+    def _resume(self, trainer: Trainer, journal: Journal) -> None:
+        path = self.run.folder / CHECKPOINT
+        if not path.is_file():
+            return
+        refuse_other_run(self.run, self._card(trainer, finished=False))
+        load_checkpoint(path, trainer)
+        journal.forget_after(trainer.step)
+
+    def _loop(self, trainer: Trainer, journal: Journal, held_out: list[Batch]) -> None:
+        batches = self._batches(trainer.step)
+        budget, p = self.budget, self.processes
+        looked = int(LOOKS * budget.share(trainer.step, trainer.seconds))
+        waited, saved, logged = 0.0, time.perf_counter(), 0.0
+        for step in train(trainer, batches, budget, self._step_seed(), p.reduce, p.agree):
+            waited += step.waited
+            seen = None
+            if int(LOOKS * step.share) > looked and held_out:
+                looked = int(LOOKS * step.share)
+                seen = self._look(trainer, held_out, 0)
+            if p.first and (seen or step.seconds - logged >= LOG_EVERY):
+                logged = step.seconds
+                self._log(journal, step, waited, seen)
+            if p.first and time.perf_counter() - saved >= SAVE_EVERY:
+                self._save(trainer, journal)
+                saved = time.perf_counter()
+            if self.progress is not None:
+                self.progress(step, seen)
+        self._last["waited"] = waited / max(trainer.seconds, 1e-9)
+
+    def _step_seed(self) -> int:
+        return self.seed * self.processes.size + self.processes.rank
+
+    def _batches(self, first: int) -> Iterator[Batch]:
+        augmentation = Augmentation(self.c.training.augment, self.c.patch, self.task.makes)
+        for arrays in self._feed(self.train_cases, augmentation).tensors(first):
+            yield assemble(arrays, self.task, self.plan.guess, arrays.get(LABEL))
+
+    def _feed(self, cases: Sequence[str], augmentation: Augmentation | None) -> Feed:
+        patches = Patches(
+            self.store,
+            cases,
+            self._roles(),
+            self.c,
+            self.classes,
+            augmentation,
+            self.seed,
+            self.processes.rank,
+        )
+        return Feed(patches, self.workers if augmentation else 0, self.processes.device)
+
+    def _roles(self) -> list[str]:
+        return roles_of(self.task)
+
+    def _held_out(self) -> list[Batch]:
+        if not self.val_cases:
+            return []
+        feed = self._feed(self.val_cases, None)
+        return fixed_batches(feed, self.task, self.plan.guess, HELD_OUT_BATCHES)
+
+    def _look(self, trainer: Trainer, held_out: list[Batch], average: int) -> HeldOut:
+        weights = trainer.averages[average].weights(trainer.method)
+        with with_weights(trainer.method, weights) as method:
+            return look(method, held_out, bool(self.task.given))
+
+    def _log(self, journal: Journal, step: Step, waited: float, seen: HeldOut | None) -> None:
+        row = {
+            "step": step.step,
+            "seconds": step.seconds,
+            "loss": sum(step.losses.values()),
+            "learning_rate": step.learning_rate,
+            "loader_wait": waited / max(step.seconds, 1e-9),
+        }
+        if seen is not None:
+            row |= {"val_loss": seen.loss}
+            row |= {} if seen.error is None else {"val_error": seen.error}
+        journal.add(**row)
+        journal.write()
+
+    def _save(self, trainer: Trainer, journal: Journal) -> None:
+        save_checkpoint(self.run.folder / CHECKPOINT, trainer)
+        journal.write()
+
+    def _finish(self, trainer: Trainer, journal: Journal, held_out: list[Batch]) -> None:
+        """Keep the average that does best on held-out cases; without any, the first."""
+        if not self.processes.first:
+            return
+        looks = [self._look(trainer, held_out, i) for i in range(len(trainer.averages))]
+        looks = looks if held_out else []
+        best = min(range(len(looks)), key=lambda i: looks[i].rank) if looks else 0
+        self.run.write_weights(trainer.averages[best].weights(trainer.method))
+        card = self._card(trainer, finished=True)
+        card["training"]["ema"] = trainer.averages[best].width
+        card["training"]["held_out"] = [vars(seen) for seen in looks]
+        self.run.write_card(card)
+
+    def _card(self, trainer: Trainer, finished: bool) -> dict[str, Any]:
+        return {
+            "recipe": {"name": self.recipe, "knobs": self.built.to_json()},
+            "papers": list(self.built.papers),
+            "plan": self.plan.to_json(),
+            "configuration": self.configuration,
+            "dataset": self.plan.dataset,
+            "dataset_hash": self.dataset_hash,
+            "cases": {"train": list(self.train_cases), "val": list(self.val_cases)},
+            "seed": self.seed,
+            "versions": versions(),
+            "parameters": sum(p.numel() for p in trainer.method.parameters()),
+            "training": {
+                "finished": finished,
+                "steps": trainer.step,
+                "seconds": trainer.seconds,
+                "budget": vars(self.budget),
+                "loader_share": self._last.get("waited"),
+                "peak_memory_mb": peak_memory_mb(self.processes.device),
+                "device": str(self.processes.device),
+                "processes": self.processes.size,
+            },
+        }
+
+
+def peak_memory_mb(device: torch.device) -> float:
+    """Peak memory so far: of the allocator on a GPU, of the process on a CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def refuse_unmet(recipe: Recipe, name: str, offers: frozenset[str], task: str) -> None:
+    """ValueError: the recipe needs what the task's conditions do not carry."""
+    lacking = sorted(recipe.needs - offers)
+    if lacking:
+        raise ValueError(
+            f"recipe {name} needs {', '.join(lacking)}, and the task {task} offers "
+            f"{', '.join(sorted(offers)) or 'nothing'}. `diffnet recipes --task {task}` lists "
+            "those that fit"
+        )
+
+
+def refuse_other_run(run: Run, card: dict[str, Any]) -> None:
+    """RecordError: the folder holds a run of another plan, recipe or dataset."""
+    for key in ("recipe", "plan", "configuration", "dataset_hash", "seed", "cases"):
+        if run.card.get(key) != _as_json(card[key]):
+            raise RecordError(
+                f"{run.folder} holds a run with another {key.replace('_', ' ')}; it is left as it "
+                "is. Train under another --name, or move that folder away"
+            )
+
+
+def _as_json(value: Any) -> Any:
+    import json
+
+    return json.loads(json.dumps(value))

@@ -1,0 +1,109 @@
+"""A run folder: a trained model that rebuilds itself, wherever it is copied to."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from ..data import RecordError, read_json, write_json, written_whole
+from ..diffusion import Method
+from ..planning import Configuration, Plan
+from ..recipes import Recipe, find_recipe
+from ..tasks import TASKS, Task
+
+CARD = "card.json"
+WEIGHTS = "weights.safetensors"
+
+
+@dataclass(frozen=True)
+class Run:
+    """card.json (everything to rebuild the model) and weights.safetensors (averaged weights)."""
+
+    folder: Path
+
+    @classmethod
+    def open(cls, folder: Path) -> Run:
+        """RecordError: the folder is not a run, or its training has not come to weights yet."""
+        run = cls(Path(folder))
+        if not (run.folder / CARD).is_file():
+            raise RecordError(
+                f"{folder} is not a run folder: it has no {CARD}. A run folder is what "
+                "`diffnet train` or `diffnet plan-and-train` leaves in <work>/runs/"
+            )
+        return run
+
+    @cached_property
+    def card(self) -> dict[str, Any]:
+        return read_json(self.folder / CARD)
+
+    @cached_property
+    def plan(self) -> Plan:
+        return Plan.from_json(self.card["plan"], f"{self.folder / CARD}: plan")
+
+    @property
+    def configuration(self) -> Configuration:
+        return self.plan.configurations[self.card["configuration"]]
+
+    @cached_property
+    def task(self) -> Task:
+        return TASKS[self.plan.task].from_json(self.plan.task_settings)
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        recipe = self.card["recipe"]
+        return find_recipe(recipe["name"]).from_json(recipe["knobs"])
+
+    @cached_property
+    def method(self) -> Method:
+        """The trained method, in evaluation mode, on the CPU."""
+        path = self.folder / WEIGHTS
+        if not path.is_file():
+            raise RecordError(
+                f"{self.folder} has no {WEIGHTS}: its training has not finished. Run the same "
+                "`diffnet train` command again; it continues where it stopped"
+            )
+        method = self.recipe.build(self.configuration)
+        method.load_state_dict(load_file(path))
+        return method.eval().requires_grad_(False)
+
+    def write_card(self, card: dict[str, Any]) -> None:
+        write_json(self.folder / CARD, card)
+
+    def write_weights(self, weights: dict[str, Tensor]) -> None:
+        with written_whole(self.folder / WEIGHTS) as path:
+            save_file({k: v.detach().cpu().contiguous() for k, v in weights.items()}, path)
+
+
+def versions() -> dict[str, str]:
+    """What this run was made with."""
+    names = ("diffnet", "torch", "monai", "SimpleITK", "numpy", "batchgenerators", "blosc2")
+    found = {n: importlib.metadata.version(n) for n in names if _installed(n)}
+    return {"python": platform.python_version(), **found}
+
+
+def _installed(name: str) -> bool:
+    try:
+        importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def pick_device(wish: str = "auto") -> torch.device:
+    """`auto`: CUDA, else Apple's MPS, else the CPU. ValueError: the device is not there."""
+    if wish == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    device = torch.device(wish)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device {wish}: this machine has no CUDA device; use --device cpu")
+    return device

@@ -1,0 +1,58 @@
+"""Numbers that say how good results are, beside what chance alone gives. numpy, scipy; no torch."""
+
+from .calibration import Coverage, coverage, crps, spread_skill, spread_skill_of
+from .distribution import (
+    Floor,
+    Interval95,
+    TwoSample,
+    against_floor,
+    energy_distance,
+    energy_test,
+    frechet_distance,
+    frechet_interval,
+    mmd,
+    mmd_test,
+)
+from .features import feature_scale, image_features
+from .image import mae, psnr, rmse, ssim, ssim_map
+from .intervals import Difference, Interval, bootstrap_interval, paired_difference
+from .neighbours import Neighbours, neighbours
+from .overlap import dice, dice_per_class, iou
+from .surface import hausdorff_95, surface_dice, surface_distances
+
+__all__ = [
+    "Coverage",
+    "Difference",
+    "Floor",
+    "Interval",
+    "Interval95",
+    "Neighbours",
+    "TwoSample",
+    "against_floor",
+    "bootstrap_interval",
+    "coverage",
+    "crps",
+    "dice",
+    "dice_per_class",
+    "energy_distance",
+    "energy_test",
+    "feature_scale",
+    "frechet_distance",
+    "frechet_interval",
+    "hausdorff_95",
+    "image_features",
+    "iou",
+    "mae",
+    "mmd",
+    "mmd_test",
+    "neighbours",
+    "paired_difference",
+    "psnr",
+    "rmse",
+    "spread_skill",
+    "spread_skill_of",
+    "ssim",
+    "ssim_map",
+    "surface_dice",
+    "surface_distances",
+]

@@ -1,0 +1,30 @@
+"""diffnet: self-configuring diffusion models for medical images.
+
+Every verb of the command line is a function here: `diffnet.plan(...)`, `diffnet.predict(...)`. They
+return objects and print nothing; nothing is imported before it is used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from .verbs import VERBS
+
+__version__ = "0.1.0"
+
+_PLACES = {name.replace("-", "_"): place for name, place in VERBS.items()}
+
+
+def __getattr__(name: str) -> Any:
+    """The verb of that name, imported on first use."""
+    if name not in _PLACES:
+        raise AttributeError(f"diffnet has no {name!r}; its verbs are {', '.join(_PLACES)}")
+    module, function = _PLACES[name].split(":")
+    found = getattr(import_module(module), function)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PLACES})

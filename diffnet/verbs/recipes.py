@@ -1,0 +1,44 @@
+"""The verb that lists the recipes."""
+
+from __future__ import annotations
+
+import difflib
+
+from .table import Table
+
+
+def recipes(*, task: str | None = None) -> Table:
+    """List the recipes: what each needs from the task, its knobs, and its papers.
+
+    task: only those that this task can serve.
+
+    Example:
+        diffnet recipes --task segmentation
+    """
+    from dataclasses import fields
+
+    from ..recipes import RECIPES
+
+    offers = None if task is None else offers_of(task)
+
+    def row(name: str, recipe: type) -> tuple[str, ...]:
+        text = " ".join((recipe.__doc__ or "").split("\n\n")[0].split())
+        knobs = ", ".join(f"{f.name} = {f.default}" for f in fields(recipe))
+        needs = ", ".join(sorted(recipe.needs)) or "nothing"
+        return name, text.rstrip("."), needs, knobs, "; ".join(recipe.papers)
+
+    head = ("recipe", "what it is", "needs", "knobs", "papers")
+    fitting = {n: r for n, r in RECIPES.items() if offers is None or r.needs <= offers}
+    return Table(head, tuple(row(name, recipe) for name, recipe in fitting.items()))
+
+
+def offers_of(task: str) -> frozenset[str]:
+    """What the conditions of a task carry. UserError: there is no such task."""
+    from ..data import UserError
+    from ..tasks import TASKS
+
+    if task not in TASKS:
+        near = difflib.get_close_matches(task, TASKS, 1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise UserError(f"no task is called {task!r}.{hint} There are: {', '.join(TASKS)}")
+    return TASKS[task].offers

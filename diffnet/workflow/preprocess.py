@@ -1,0 +1,66 @@
+"""Preprocessing: every case onto the plan's grid and into network units, stored once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ..data import Case, Dataset, Preparation, Store, each, store_case
+from ..planning import Configuration, Plan
+from ..tasks import TASKS, Task
+
+Progress = Callable[[int, int, str], None]
+
+
+def preprocess(
+    dataset: Dataset,
+    plan: Plan,
+    configuration: Configuration,
+    work: Path,
+    processes: int = 1,
+    progress: Progress | None = None,
+) -> Store:
+    """Fill `<work>/preprocessed/<grid>` with what is missing or stale, and return it.
+
+    Configurations with the same grid share it. Cases whose content and settings are unchanged are
+    left alone, so the same call continues after an interruption. progress(done, total, case) is
+    called after each case. WorkerError: a case that could not be read or does not fit the plan.
+    """
+    store = Store(store_folder(work, configuration))
+    shared = (dataset, preparation(plan, configuration), store)
+    cases = [*dataset.cases("train"), *dataset.cases("test")]
+    jobs = ((case.id, case) for case in cases)
+    for done, (name, _) in enumerate(each(store_case, shared, jobs, processes), 1):
+        if progress:
+            progress(done, len(cases), name)
+    return store
+
+
+def store_folder(work: Path, configuration: Configuration) -> Path:
+    return Path(work) / "preprocessed" / configuration.grid
+
+
+def preparation(plan: Plan, configuration: Configuration) -> Preparation:
+    """What a plan says about making arrays of a case's files."""
+    task = planned_task(plan)
+    flat = plan.dims == 2
+    needed = tuple(dict.fromkeys([*task.given, task.makes]))
+    return Preparation(
+        spacing=None if flat else configuration.spacing,
+        transpose=(0, 1, 2) if flat else configuration.transpose,
+        rules=dict(plan.scales),
+        labels=dict(plan.labels),
+        roles=tuple(dict.fromkeys([*needed, "label"])) if plan.labels else needed,
+        needed=needed,
+        follows=task.follows,
+    )
+
+
+def planned_task(plan: Plan) -> Task:
+    """The task that a plan was made for, with its settings."""
+    return TASKS[plan.task].from_json(plan.task_settings, f"the plan's {plan.task} settings")
+
+
+def cases_missing(store: Store, cases: list[Case]) -> list[Case]:
+    """Cases that are not stored yet."""
+    return [case for case in cases if not store.has(case.id)]

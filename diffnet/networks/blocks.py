@@ -7,6 +7,8 @@ import math
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .modulated_norm import ModulatedNorm, group_count
+
 HEAD = 32
 CONVOLUTIONS = {2: nn.Conv2d, 3: nn.Conv3d}
 
@@ -26,12 +28,6 @@ def zeroed(module: nn.Module) -> nn.Module:
     return module
 
 
-def group_norm(width: int) -> nn.GroupNorm:
-    """At most 32 groups of at least four channels each, as many as divide the width."""
-    groups = max(g for g in range(1, 33) if width % g == 0 and (width // g >= 4 or g == 1))
-    return nn.GroupNorm(groups, width)
-
-
 class ResidualBlock(nn.Module):
     """x + W_2 silu(m(e) norm(W_1 silu(norm(x)))), where m scales and shifts each channel.
 
@@ -43,19 +39,17 @@ class ResidualBlock(nn.Module):
         self, dims: int, width: int, kernel: tuple[int, ...], embedding: int, dropout: float
     ) -> None:
         super().__init__()
-        self.norm_1 = group_norm(width)
+        self.norm_1 = ModulatedNorm(width)
         self.conv_1 = convolution(dims, width, width, kernel)
         self.modulation = nn.Linear(embedding, 2 * width)
-        self.norm_2 = group_norm(width)
+        self.norm_2 = ModulatedNorm(width)
         self.dropout = nn.Dropout(dropout)
         self.conv_2 = zeroed(convolution(dims, width, width, kernel))
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
-        h = self.conv_1(functional.silu(self.norm_1(x)))
-        scale, shift = self.modulation(embedding).to(h.dtype).chunk(2, dim=1)
-        axes = (1,) * (x.ndim - 2)
-        h = self.norm_2(h) * (1 + scale.unflatten(1, (-1, *axes))) + shift.unflatten(1, (-1, *axes))
-        return x + self.conv_2(self.dropout(functional.silu(h)))
+        h = self.conv_1(self.norm_1(x))
+        h = self.norm_2(h, *self.modulation(embedding).chunk(2, dim=1))
+        return x + self.conv_2(self.dropout(h))
 
 
 class SelfAttention(nn.Module):
@@ -69,7 +63,7 @@ class SelfAttention(nn.Module):
         self.heads = math.ceil(width / HEAD)
         while width % self.heads:
             self.heads += 1
-        self.norm = group_norm(width)
+        self.norm = nn.GroupNorm(group_count(width), width)
         self.query_key_value = nn.Linear(width, 3 * width)
         self.out = zeroed(nn.Linear(width, width))
 

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from .blocks import CONVOLUTIONS, ResidualBlock, SelfAttention, Up, convolution, group_norm, zeroed
+from .blocks import CONVOLUTIONS, ResidualBlock, SelfAttention, Up, convolution, zeroed
 from .embedding import ConditionEmbedding
+from .modulated_norm import ModulatedNorm
 
 Shape = tuple[int, ...]
 
@@ -92,7 +93,7 @@ class UNet(nn.Module):
         self.encoder = nn.ModuleList(stage(i) for i in range(len(widths)))
         self.ups = nn.ModuleList(Up(dims, b, a, s) for a, b, s in pairs)
         self.decoder = nn.ModuleList(stage(i) for i in range(len(widths) - 1))
-        self.norm = group_norm(widths[0])
+        self.norm = ModulatedNorm(widths[0])
         self.head = zeroed(convolution(dims, widths[0], out_channels, kernels[0]))
         self.checkpointing = checkpointing
 
@@ -125,7 +126,7 @@ class UNet(nn.Module):
         skips.pop()
         for i in reversed(range(len(self.decoder))):
             h = self.decoder[i](self.ups[i](h) + skips.pop(), embedding)
-        h = self.head(functional.silu(self.norm(h)))
+        h = self.head(self.norm(h))
         return crop_to_size(h, size)
 
     def _stages(self) -> list[Stage]:

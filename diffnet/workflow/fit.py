@@ -24,7 +24,7 @@ from .journal import Journal
 from .run import Run, versions
 from .train import Budget, Step, Trainer, train
 
-Progress = Callable[[Step, "HeldOut | None"], None]
+Progress = Callable[[int, int, str], None]
 CHECKPOINT = "checkpoint/last.safetensors"
 SAVE_EVERY, LOG_EVERY, LOOKS, HELD_OUT_BATCHES = 60.0, 2.0, 8, 4
 
@@ -41,13 +41,13 @@ class Fit:
     store: Store
     train_cases: Sequence[str]
     val_cases: Sequence[str]
+    split_rule: str
     classes: dict[str, int]
     budget: Budget
     processes: Processes
     dataset_hash: str
     seed: int = 0
     workers: int = 0
-    progress: Progress | None = None
     _last: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -56,7 +56,7 @@ class Fit:
         self.built: Recipe = find_recipe(self.recipe).from_json(self.knobs)
         refuse_unmet(self.built, self.recipe, self.task.offers, self.plan.task)
 
-    def __call__(self) -> Run:
+    def __call__(self, progress: Progress | None = None) -> Run:
         """Train to the end of the budget, from the last checkpoint if there is one."""
         torch.manual_seed(self.seed)
         method = self.built.build(self.c).to(self.processes.device)
@@ -67,7 +67,7 @@ class Fit:
             self.run.write_card(self._card(trainer, finished=False))
         held_out = self._held_out()
         try:
-            self._loop(trainer, journal, held_out)
+            self._loop(trainer, journal, held_out, progress)
         finally:
             if self.processes.first:
                 self._save(trainer, journal)
@@ -83,7 +83,13 @@ class Fit:
         load_checkpoint(path, trainer)
         journal.forget_after(trainer.step)
 
-    def _loop(self, trainer: Trainer, journal: Journal, held_out: list[Batch]) -> None:
+    def _loop(
+        self,
+        trainer: Trainer,
+        journal: Journal,
+        held_out: list[Batch],
+        progress: Progress | None,
+    ) -> None:
         batches = self._batches(trainer.step)
         budget, p = self.budget, self.processes
         looked = int(LOOKS * budget.share(trainer.step, trainer.seconds))
@@ -100,9 +106,16 @@ class Fit:
             if p.first and time.perf_counter() - saved >= SAVE_EVERY:
                 self._save(trainer, journal)
                 saved = time.perf_counter()
-            if self.progress is not None:
-                self.progress(step, seen)
+            if progress is not None:
+                progress(*self._moved(step))
         self._last["waited"] = waited / max(trainer.seconds, 1e-9)
+
+    def _moved(self, step: Step) -> tuple[int, int, str]:
+        """(done, total, what): steps, or the seconds of a budget in time."""
+        what = f"loss {sum(step.losses.values()):.3f}"
+        if self.budget.seconds is None:
+            return step.step, self.budget.steps, what
+        return int(step.seconds), int(self.budget.seconds), f"step {step.step}, {what}"
 
     def _step_seed(self) -> int:
         return self.seed * self.processes.size + self.processes.rank
@@ -179,6 +192,7 @@ class Fit:
             "dataset": self.plan.dataset,
             "dataset_hash": self.dataset_hash,
             "cases": {"train": list(self.train_cases), "val": list(self.val_cases)},
+            "split": self.split_rule,
             "seed": self.seed,
             "versions": versions(),
             "parameters": sum(p.numel() for p in trainer.method.parameters()),

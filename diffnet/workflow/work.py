@@ -37,5 +37,9 @@ class Work:
     def preprocessed(self, grid: str) -> Path:
         return self.folder / "preprocessed" / grid
 
-    def run(self, configuration: str, recipe: str, name: str | None = None) -> Path:
-        return self.folder / "runs" / (name or f"{configuration}-{recipe}")
+    def run(
+        self, configuration: str, recipe: str, fold: int | None = None, name: str | None = None
+    ) -> Path:
+        """A run's folder: `name`, or configuration-recipe with the fold."""
+        part = "" if fold is None else f"-fold{fold}"
+        return self.folder / "runs" / (name or f"{configuration}-{recipe}{part}")

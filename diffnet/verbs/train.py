@@ -1,0 +1,76 @@
+"""The verb that trains a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .preprocess import default_processes
+from .progress import progress, say
+
+if TYPE_CHECKING:
+    from ..workflow.run import Run
+
+
+def train(
+    dataset: Path,
+    *,
+    configuration: str | None = None,
+    recipe: str = "edm",
+    steps: int | None = None,
+    minutes: float | None = None,
+    fold: int | None = None,
+    name: str | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    workers: int | None = None,
+    work: Path | None = None,
+    processes: int | None = None,
+) -> Run:
+    """Train a recipe by the plan; the same command again continues where it stopped.
+
+    Needs the plan that `plan` writes; preprocesses what is not preprocessed yet. Under torchrun every
+    process takes a share of the work.
+
+    dataset: folder with dataset.json. configuration: default the plan's own choice. recipe: a name
+    that `diffnet recipes` lists, or file.py:Class. steps, minutes: when to stop; default the plan's
+    steps. fold: train on all but that of 5 folds; default one hold-out. name: of the run's folder;
+    default configuration-recipe. device: auto, cpu, cuda, mps. workers: processes that load batches;
+    default none on a CPU, 8 at most on a GPU. work: folder for everything derived; default
+    diffnet_work beside the dataset. processes: for preprocessing.
+
+    Example:
+        diffnet train Dataset004_LowDoseCT --recipe flow --minutes 60
+        torchrun --nproc-per-node 2 -m diffnet train Dataset004_LowDoseCT
+    """
+    from ..data import Dataset
+    from ..recipes import find_recipe
+    from ..workflow.fitting import fitting
+    from ..workflow.planned import chosen, planned
+    from ..workflow.work import Work
+
+    opened, place = Dataset.open(Path(dataset)), Work.of(Path(dataset), work)
+    plan = planned(place, opened)
+    wanted = chosen(plan, configuration)
+    find_recipe(recipe)
+    with progress("preprocess") as move:
+        fit = fitting(
+            opened,
+            plan,
+            wanted,
+            recipe,
+            place,
+            steps=steps,
+            minutes=minutes,
+            fold=fold,
+            name=name,
+            seed=seed,
+            device=device,
+            workers=workers,
+            processes=processes or default_processes(),
+            progress=move,
+        )
+    with progress("train", unit="") as move:
+        run = fit(move)
+    say(f"the trained run lies in {run.folder}")
+    return run

@@ -1,0 +1,88 @@
+"""From a plan and a wish to a training that can be started: cases, store, run folder, budget."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from ..data import Dataset
+from ..planning import Configuration, Plan
+from .batches import class_indices
+from .distributed import Processes
+from .fit import Fit
+from .preprocess import preprocess
+from .run import Run, pick_device
+from .splits import split_of
+from .train import Budget
+from .work import Work
+
+Progress = Callable[[int, int, str], None]
+
+
+def fitting(
+    dataset: Dataset,
+    plan: Plan,
+    configuration: Configuration,
+    recipe: str,
+    work: Work,
+    *,
+    steps: int | None = None,
+    minutes: float | None = None,
+    fold: int | None = None,
+    name: str | None = None,
+    knobs: dict[str, Any] | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    workers: int | None = None,
+    processes: int = 1,
+    progress: Progress | None = None,
+) -> Fit:
+    """Everything that `Fit` needs; preprocesses what is missing (the first of several processes does)."""
+    together = Processes(pick_device(device))
+    if together.first:
+        store = preprocess(dataset, plan, configuration, work.folder, processes, progress)
+    together.wait()
+    if not together.first:
+        store = preprocess(dataset, plan, configuration, work.folder, 1)
+    cases = dataset.cases("train")
+    split = split_of(work.splits, cases, fold)
+    return Fit(
+        run=Run(work.run(configuration.name, _short(recipe), fold, name)),
+        plan=plan,
+        configuration=configuration.name,
+        recipe=recipe,
+        knobs=knobs or {},
+        store=store,
+        train_cases=split.train,
+        val_cases=split.val,
+        split_rule=split.rule,
+        classes=class_indices(plan, {c.id: c.fields for c in cases}),
+        budget=wanted_budget(configuration, steps, minutes),
+        processes=together,
+        dataset_hash=plan.fingerprint,
+        seed=seed,
+        workers=wanted_workers(workers, together),
+    )
+
+
+def wanted_budget(c: Configuration, steps: int | None, minutes: float | None) -> Budget:
+    """What the user asked for; the plan's steps where nothing was asked."""
+    for name, value in (("steps", steps), ("minutes", minutes)):
+        if value is not None and value <= 0:
+            raise ValueError(f"--{name} {value}: training needs more than 0 {name}")
+    if steps is None and minutes is None:
+        return Budget(steps=c.training.steps)
+    return Budget(steps, None if minutes is None else 60.0 * minutes)
+
+
+def wanted_workers(workers: int | None, together: Processes) -> int:
+    """On a CPU the loop itself reads: a loading process would only take a core from the network."""
+    if workers is not None:
+        return workers
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4
+    return 0 if together.device.type == "cpu" else min(8, cores)
+
+
+def _short(recipe: str) -> str:
+    return recipe.rsplit(":", 1)[-1].lower()

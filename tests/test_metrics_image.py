@@ -9,7 +9,9 @@ from diffnet.metrics import (
     dice_per_class,
     hausdorff_95,
     iou,
+    likeness,
     mae,
+    ms_ssim,
     psnr,
     rmse,
     ssim,
@@ -208,3 +210,30 @@ def test_empty_masks_have_the_stated_values():
 def test_bad_masks_are_refused(call):
     with pytest.raises(ValueError, match=r"found|does not fit|The result|empty"):
         call(np.ones((3, 3), bool))
+
+
+def test_ms_ssim_of_a_tiny_image_is_ssim_and_of_equal_images_one():
+    x, y = noise((1, 1, 12, 12), 1), noise((1, 1, 12, 12), 2)
+    assert ms_ssim(x, y, 2) == pytest.approx(max(ssim(x, y, 2), 0), abs=1e-9)
+    large = noise((1, 1, 64, 64), 3)
+    assert ms_ssim(large, large, 2) == pytest.approx(1)
+
+
+def test_ms_ssim_forgives_fine_noise_more_than_ssim():
+    from scipy.ndimage import gaussian_filter
+
+    x = gaussian_filter(noise((1, 1, 128, 128), 4), (0, 0, 8, 8)) * 20
+    y = x + 0.1 * noise(x.shape, 5)
+    assert ms_ssim(x, y, 2) > ssim(x, y, 2) + 0.05
+    with pytest.raises(ValueError, match="Shapes"):
+        ms_ssim(x, y[:, :, :9], 2)
+
+
+def test_likeness_is_higher_for_a_set_without_diversity():
+    varied = [noise((1, 1, 24, 24), i) for i in range(12)]
+    alike = [varied[0] + 0.1 * v for v in varied]
+    few, many = likeness(alike, 2, 40, 0), likeness(varied, 2, 40, 0)
+    assert few.low > many.high and many.cases == 40
+    assert likeness(varied[:3], 2, 40, 0).cases == 3
+    with pytest.raises(ValueError, match="Two images"):
+        likeness(varied[:1], 2, 40, 0)

@@ -16,6 +16,7 @@ from .distribution import (
 from .features import feature_scale, image_features
 from .image import mae, psnr, rmse, ssim, ssim_map
 from .intervals import Difference, Interval, bootstrap_interval, paired_difference
+from .multiscale import likeness, ms_ssim
 from .neighbours import Neighbours, neighbours
 from .overlap import dice, dice_per_class, iou
 from .surface import hausdorff_95, surface_dice, surface_distances
@@ -42,9 +43,11 @@ __all__ = [
     "hausdorff_95",
     "image_features",
     "iou",
+    "likeness",
     "mae",
     "mmd",
     "mmd_test",
+    "ms_ssim",
     "neighbours",
     "paired_difference",
     "psnr",

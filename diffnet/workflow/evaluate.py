@@ -1,0 +1,198 @@
+"""Results measured against the truth, case by case and pooled with 95 % intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..data import Dataset, Volume, each, read_json
+from ..tasks import TASKS
+from .evaluate_sets import SET_METRICS, evaluate_sets
+from .evaluation import FILE, Evaluation, finite, pooled
+from .matching import EvaluationError, Pair, Truth, match
+from .scoring import IMAGE_METRICS, LABEL_METRICS, Rules, Scores, score
+
+Progress = Callable[[int, int, str], None]
+FOREGROUND = "voxels where any given channel (else the truth) shows more than background or air"
+WITH_INPUT = ("denoising",)  # tasks whose given image is of the truth's kind
+
+
+def evaluate(
+    predictions: Path,
+    truth: Truth,
+    *,
+    task: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    metrics: Sequence[str] | None = None,
+    labels: Mapping[str, int] | None = None,
+    data_range: float | None = None,
+    tolerance: float = 2.0,
+    given: Path | None = None,
+    masks: Path | None = None,
+    processes: int = 1,
+    progress: Progress | None = None,
+    save: bool = True,
+) -> Evaluation:
+    """Measure a folder of results; write evaluation.json into it.
+
+    predictions: folder with CASE.ext. truth: dataset folder, folder with CASE.ext, or {case:
+    files}. task, settings: what the results are; default what the dataset says. metrics: default
+    those of the task. labels: name -> value of label maps. data_range: width of the intensity
+    scale; default 255 for 8-bit truths, else between the median 0.05 and 99.95 percentiles of the
+    truths. tolerance: of the normalised surface distance, in mm (voxels where files carry no
+    spacing). given, masks: folders with CASE.ext: what the results were made from, and where to
+    look as well.
+
+    Image metrics are taken over the whole image and over the foreground. Intervals draw whole
+    groups of a dataset's cases.csv. EvaluationError: nothing fits, or a result is on another grid.
+    """
+    predictions = Path(predictions)
+    if isinstance(truth, str | Path) and (Path(truth) / "dataset.json").is_file():
+        truth = Dataset.open(truth)
+    task, role = _task_and_role(truth, task, settings or {})
+    chosen = tuple(metrics or _metrics_of(task, predictions))
+    kind = _kind(chosen)
+    if kind == "sets":
+        found = evaluate_sets(predictions, truth, task, chosen, data_range, progress)
+    else:
+        pairs, notes = match(predictions, truth, role, given, masks)
+        rules = Rules(
+            metrics=chosen,
+            tolerance=tolerance,
+            with_input=task in WITH_INPUT,
+            samples=_samples(predictions),
+        )
+        rules, declared = _declared(rules, pairs, kind, truth, labels, data_range)
+        found = _measured(task, pairs, rules, declared, notes, processes, progress)
+    if save:
+        found.save(predictions / FILE)
+    return found
+
+
+def _measured(
+    task: str,
+    pairs: list[Pair],
+    rules: Rules,
+    declared: dict[str, Any],
+    notes: tuple[str, ...],
+    processes: int,
+    progress: Progress | None,
+) -> Evaluation:
+    scores: dict[str, Scores] = {}
+    jobs = [(p.case, p) for p in pairs]
+    for done, (case, found) in enumerate(each(score, rules, jobs, processes), 1):
+        scores[case] = found
+        if progress is not None:
+            progress(done, len(pairs), case)
+    groups = {p.case: p.group for p in pairs}
+    values = {p.case: scores[p.case].values for p in pairs}
+    estimates, exact = pooled(values, groups)
+    unchanged, _ = pooled({p.case: scores[p.case].unchanged for p in pairs}, groups)
+    said = tuple(n for p in pairs for n in scores[p.case].notes)
+    return Evaluation(
+        task=task,
+        metrics=estimates,
+        cases={c: {n: finite(v) for n, v in row.items()} for c, row in values.items()},
+        groups=groups,
+        unchanged=unchanged,
+        settings=declared,
+        notes=(*notes, *exact, *said),
+    )
+
+
+def _task_and_role(truth: Truth, task: str | None, settings: Mapping[str, Any]) -> tuple[str, str]:
+    """The task's name and the role that it makes. EvaluationError: no such task."""
+    if task is None and isinstance(truth, Dataset):
+        task, settings = truth.task, settings or truth.task_settings
+    if task is None:
+        return "", "target"
+    if task not in TASKS:
+        raise EvaluationError(f"no task is called {task!r}; there are {', '.join(TASKS)}")
+    return task, TASKS[task].from_json(dict(settings)).makes
+
+
+def _metrics_of(task: str, predictions: Path) -> tuple[str, ...]:
+    if not task:
+        raise EvaluationError(
+            f"say what the results in {predictions} are: a task ({', '.join(TASKS)}) or metrics "
+            f"({', '.join((*IMAGE_METRICS, *LABEL_METRICS, *SET_METRICS))})"
+        )
+    return TASKS[task].metrics
+
+
+def _kind(metrics: tuple[str, ...]) -> str:
+    """images, labels or sets. EvaluationError: unknown metrics, or of several kinds."""
+    kinds = {"images": IMAGE_METRICS, "labels": LABEL_METRICS, "sets": SET_METRICS}
+    for kind, names in kinds.items():
+        if set(metrics) <= set(names):
+            return kind
+    listed = "; ".join(f"{k}: {', '.join(n)}" for k, n in kinds.items())
+    raise EvaluationError(
+        f"metrics {', '.join(metrics)}: they must be known, and of one kind. There are {listed}"
+    )
+
+
+def _declared(
+    rules: Rules,
+    pairs: list[Pair],
+    kind: str,
+    truth: Truth,
+    labels: Mapping[str, int] | None,
+    data_range: float | None,
+) -> tuple[Rules, dict[str, Any]]:
+    """The rules completed, and how they are told to the reader."""
+    if kind == "labels":
+        known = dict(labels or (truth.labels if isinstance(truth, Dataset) else {}))
+        known = known or _label_values(pairs)
+        told: dict[str, Any] = {
+            "labels": known,
+            "empty": "a class in neither map is not counted; in one map alone: Dice and NSD 0, "
+            "HD95 the image's diagonal",
+        }
+        if "nsd" in rules.metrics:
+            told["tolerance_mm"] = rules.tolerance
+        return _with(rules, labels=known), told
+    width, rule = (data_range, "given") if data_range is not None else _range_of(pairs)
+    if not width > 0:
+        raise EvaluationError(f"the data range must be positive, it is {width} ({rule})")
+    told = {"data_range": width, "data_range_rule": rule, "foreground": FOREGROUND}
+    return _with(rules, data_range=width), told
+
+
+def _with(rules: Rules, **changes: Any) -> Rules:
+    return Rules(**{**vars(rules), **changes})
+
+
+def _range_of(pairs: list[Pair]) -> tuple[float, str]:
+    lows, highs = [], []
+    for pair in pairs:
+        array = Volume.read(pair.truth).array
+        if array.dtype == np.uint8:
+            return 255.0, "truths are 8-bit"
+        low, high = np.percentile(array, [0.05, 99.95])
+        lows.append(low)
+        highs.append(high)
+    width = float(np.median(highs) - np.median(lows))
+    return width, "from the median 0.05 to the median 99.95 percentile of the truths"
+
+
+def _label_values(pairs: list[Pair]) -> dict[str, int]:
+    values: set[int] = set()
+    for pair in pairs:
+        for path in pair.truth:
+            values |= {int(v) for v in np.unique(Volume.read(path).array)}
+    return {f"label {v}": v for v in sorted(values | {0})}
+
+
+def _samples(predictions: Path) -> int:
+    """K of a folder whose results are means of K samples, as its summary.json says; 0: unknown."""
+    path = predictions / "summary.json"
+    if not path.is_file():
+        return 0
+    summary = read_json(path)
+    settings = summary.get("settings", summary) if isinstance(summary, dict) else {}
+    value = settings.get("samples") if isinstance(settings, dict) else None
+    return value if isinstance(value, int) else 0

@@ -1,34 +1,65 @@
 """The mathematics of diffusion: processes, denoisers, samplers. Torch only; it reads no files."""
 
 from .batch import Batch, Condition
-from .denoiser import BLANK, Denoiser, Wrap, WrappedDenoiser, keep
+from .denoiser import BLANK, Denoiser, Remembering, Wrap, WrappedDenoiser, keep
+from .ensemble import Ensemble, Mirrored, Planes, SliceWise
 from .method import Diffusion, Method
 from .network_denoiser import NetworkDenoiser, per_channel
 from .objective import LogNormal, Objective
-from .parametrization import Parametrization, Preconditioned, Row
-from .process import GaussianProcess, Process, VarianceExploding
-from .samplers import Ancestral, Sampler
+from .parametrization import (
+    Epsilon,
+    FlowVelocity,
+    Original,
+    Parametrization,
+    Preconditioned,
+    Row,
+    Score,
+    Velocity,
+)
+from .process import *  # noqa: F403 the rooms inside list what they export
+from .process import __all__ as _processes
+from .published import Published
+from .samplers import *  # noqa: F403
+from .samplers import __all__ as _samplers
+from .starts import FromImage, FromInversion, FromNoise, FromResidual, Start, invert, noise_level
+from .tiling import Tiled
 
 __all__ = [
     "BLANK",
-    "Ancestral",
     "Batch",
     "Condition",
     "Denoiser",
     "Diffusion",
-    "GaussianProcess",
+    "Ensemble",
+    "Epsilon",
+    "FlowVelocity",
+    "FromImage",
+    "FromInversion",
+    "FromNoise",
+    "FromResidual",
     "LogNormal",
     "Method",
+    "Mirrored",
     "NetworkDenoiser",
     "Objective",
+    "Original",
     "Parametrization",
+    "Planes",
     "Preconditioned",
-    "Process",
+    "Published",
+    "Remembering",
     "Row",
-    "Sampler",
-    "VarianceExploding",
+    "Score",
+    "SliceWise",
+    "Start",
+    "Tiled",
+    "Velocity",
     "Wrap",
     "WrappedDenoiser",
+    "invert",
     "keep",
+    "noise_level",
     "per_channel",
+    *_processes,
+    *_samplers,
 ]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 
+import torch
 from torch import Tensor
+
+ON_THE_GRID = ("image", "source", "estimate")
 
 
 @dataclass(frozen=True)
@@ -13,26 +16,44 @@ class Condition:
     """Everything that is known while the target is not. Each field may be None.
 
     image: (B, C, *S) channels that the network sees beside x_t, on the target's grid.
-    source: (B, C_target, *S) best voxel-wise guess of the target; the paired source y of bridges and
-        the centre of residual preconditioning.
-    label: (B,) integer class; the network's last class (index = number of classes) means "not given".
+    source: (B, C_target, *S) best voxel-wise guess of the target; the paired source y of bridges
+        and the centre of residual preconditioning.
+    label: (B,) integer class; the network's last class (index = number of classes) means "not
+        given".
     scalars: (B, n) numbers (age, spacing, ...); NaN means "not given".
+    estimate: (B, C_target, *S) the denoiser's previous estimate of x_0, for self-conditioning.
     """
 
     image: Tensor | None = None
     source: Tensor | None = None
     label: Tensor | None = None
     scalars: Tensor | None = None
+    estimate: Tensor | None = None
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Condition:
         """Apply `function` to every field that is there."""
         return self._over(function, [f.name for f in fields(self)])
 
+    def on_grid(self, function: Callable[[Tensor], Tensor]) -> Condition:
+        """Apply `function` to the fields that are images, (B, C, *S)."""
+        return self._over(function, ON_THE_GRID)
+
     def crop(self, region: tuple[slice, ...]) -> Condition:
         """The same condition inside a window; `region` has one slice per spatial axis."""
-        return self._over(lambda x: x[(slice(None), slice(None), *region)], ["image", "source"])
+        return self.on_grid(lambda x: x[(slice(None), slice(None), *region)])
 
-    def _over(self, function: Callable[[Tensor], Tensor], names: list[str]) -> Condition:
+    @staticmethod
+    def cat(conditions: Sequence[Condition]) -> Condition:
+        """One condition for all their batches, one behind the other; all must have the same
+        fields.
+        """
+        first = conditions[0]
+        names = [f.name for f in fields(first) if getattr(first, f.name) is not None]
+        return replace(
+            first, **{name: torch.cat([getattr(c, name) for c in conditions]) for name in names}
+        )
+
+    def _over(self, function: Callable[[Tensor], Tensor], names: Sequence[str]) -> Condition:
         found = {name: getattr(self, name) for name in names}
         return replace(self, **{k: function(v) for k, v in found.items() if v is not None})
 

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from torch import Tensor, nn
 
 from .batch import Batch, Condition
-from .denoiser import BLANK, Denoiser, Wrap, keep
+from .denoiser import BLANK, Denoiser, Remembering, Wrap, keep
 from .objective import Objective
 from .samplers import Sampler
+from .starts import FromNoise, Start
 
 
 class Method(nn.Module, ABC):
@@ -22,7 +23,9 @@ class Method(nn.Module, ABC):
 
     @abstractmethod
     def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
-        """Yield (player, loss): the caller steps that player's optimiser before it asks for the next."""
+        """Yield (player, loss): the caller steps that player's optimiser before it asks for the
+        next.
+        """
 
     @abstractmethod
     def sample(self, like: Tensor, condition: Condition, wrap: Wrap = keep) -> Tensor:
@@ -34,22 +37,33 @@ class Method(nn.Module, ABC):
 
 
 class Diffusion(Method):
-    """A denoiser, the objective that trains it and the sampler that uses it."""
+    """A denoiser, the objective that trains it, the sampler that uses it and where sampling
+    starts.
+    """
 
-    def __init__(self, denoiser: Denoiser, objective: Objective, sampler: Sampler) -> None:
+    def __init__(
+        self,
+        denoiser: Denoiser,
+        objective: Objective,
+        sampler: Sampler,
+        start: Start | None = None,
+    ) -> None:
         super().__init__()
         self.denoiser = denoiser
         self.objective = objective
         self.sampler = sampler
+        self.start = FromNoise() if start is None else start
 
     def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         yield "model", self.objective(self.denoiser, batch)
 
     def sample(self, like: Tensor, condition: Condition, wrap: Wrap = keep) -> Tensor:
         denoiser = wrap(self.denoiser)
-        x = denoiser.process.start(like, condition.source)
-        for x in self.sampler.walk(denoiser, x, condition):  # noqa: B007 the last x is the answer
-            pass
+        if getattr(self.denoiser, "self_conditioned", False):
+            denoiser = Remembering(denoiser)
+        x, time = self.start(denoiser, like, condition)
+        for step in self.sampler.walk(denoiser, x, condition, time):
+            x = step
         return x
 
     def mean(self, like: Tensor, condition: Condition, wrap: Wrap = keep) -> Tensor:

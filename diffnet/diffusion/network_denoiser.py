@@ -12,20 +12,29 @@ from .process import GaussianProcess, over
 
 
 class NetworkDenoiser(Denoiser):
-    """centre + skip z + out F(in_ z, time), z = (x_t - b y) / a - centre; the centre is the source, or 0.
+    """centre + skip z + out F(in_ z, time), z = (x_t - b y) / a - centre; the centre is the source,
+    or 0.
 
-    The network sees the noise level r = c / a alone, never t: a trained denoiser can be handed another
-    Gaussian process (`denoiser.process = ...`) at sampling time. It is called as
-    network(x, time, image=, label=, scalars=) with x (B, C, *S) and returns (B, C, *S).
+    The network sees the noise level r = c / a alone, never t: a trained denoiser can be handed
+    another Gaussian process (`denoiser.process = ...`) at sampling time. It is called as network(x,
+    time, image=, label=, scalars=) with x (B, C, *S) and returns (B, C, *S).
+
+    self_conditioned: the network sees its previous estimate of x_0 (`condition.estimate`, or zeros)
+        as more channels behind `image` (Chen et al., 2023, arXiv:2208.04202).
     """
 
     def __init__(
-        self, network: nn.Module, process: GaussianProcess, parametrization: Parametrization
+        self,
+        network: nn.Module,
+        process: GaussianProcess,
+        parametrization: Parametrization,
+        self_conditioned: bool = False,
     ) -> None:
         super().__init__()
         self.network = network
         self.process = process
         self.parametrization = parametrization
+        self.self_conditioned = self_conditioned
 
     def row(self, t: Tensor) -> Row:
         """The coefficients at t (B,); t may be BLANK."""
@@ -39,7 +48,7 @@ class NetworkDenoiser(Denoiser):
         output = self.network(
             per_channel(in_, z) * z,
             time,
-            image=condition.image,
+            image=self._image(z, condition),
             label=condition.label,
             scalars=condition.scalars,
         )
@@ -49,6 +58,12 @@ class NetworkDenoiser(Denoiser):
     def _centred(self, x_t: Tensor, t: Tensor, source: Tensor | None) -> Tensor:
         a, b, _ = (over(k, x_t) for k in self.process.coefficients(t))
         return x_t / a if source is None else (x_t - b * source) / a - source
+
+    def _image(self, z: Tensor, condition: Condition) -> Tensor | None:
+        if not self.self_conditioned:
+            return condition.image
+        estimate = torch.zeros_like(z) if condition.estimate is None else condition.estimate
+        return estimate if condition.image is None else torch.cat([condition.image, estimate], 1)
 
 
 def per_channel(values: Tensor, x: Tensor) -> Tensor:

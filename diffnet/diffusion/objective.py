@@ -17,8 +17,8 @@ from .network_denoiser import NetworkDenoiser, per_channel
 class LogNormal:
     """ln r ~ N(mean, std^2), stratified over the batch and kept within [smallest, largest].
 
-    A share `blank` of the batch gets no x_t at all (t = BLANK): there the network learns the posterior
-    mean given the condition, which `Diffusion.mean` returns with one call.
+    A share `blank` of the batch gets no x_t at all (t = BLANK): there the network learns the
+    posterior mean given the condition, which `Diffusion.mean` returns with one call.
     """
 
     mean: float = -1.2
@@ -28,7 +28,9 @@ class LogNormal:
     blank: float = 0.0
 
     def draw(self, like: Tensor) -> Tensor:
-        """Levels (B,), infinite where blank. One uniform number a stratum lowers the loss's variance."""
+        """Levels (B,), infinite where blank. One uniform number a stratum lowers the loss's
+        variance.
+        """
         n = len(like)
         u = (torch.arange(n, device=like.device) + torch.rand(n, device=like.device)) / n
         low, high = (self._cdf(math.log(x)) for x in (self.smallest, self.largest))
@@ -45,8 +47,9 @@ class LogNormal:
 class Objective(nn.Module):
     """|D - x_0|^2 / out^2, the network's own error, with a learned weight for every noise level.
 
-    L = e / exp(u(r)) + u(r) with u a small network of the level (Karras et al., 2024, arXiv:2312.02696,
-    appendix B): every level ends up contributing equally, whatever its difficulty.
+    L = e / exp(u(r)) + u(r) with u a small network of the level (Karras et al., 2024,
+    arXiv:2312.02696, appendix B): every level ends up contributing equally, whatever its
+    difficulty.
     """
 
     def __init__(self, levels: LogNormal, features: int = 32) -> None:

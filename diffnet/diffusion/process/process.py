@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-import torch
 from torch import Tensor
 
 
@@ -38,8 +37,3 @@ class Process(ABC):
 def over(values: Tensor, x: Tensor) -> Tensor:
     """Shape (B,) values so that they multiply (B, C, *S)."""
     return values.to(x.dtype).reshape(-1, *(1 for _ in range(x.ndim - 1)))
-
-
-def white(like: Tensor) -> Tensor:
-    """Independent standard normal noise."""
-    return torch.randn_like(like)

@@ -20,3 +20,10 @@ class Ancestral(Sampler):
     def step(self, denoiser, x_t, t, s, condition):
         x_0 = denoiser(x_t, t, condition)
         return denoiser.process.reverse(x_0, x_t, t, s, condition.source, self.eta)
+
+
+@dataclass(frozen=True)
+class Ddim(Ancestral):
+    """The deterministic end of the family (Song et al., 2021, arXiv:2010.02502)."""
+
+    eta: float = 0.0

@@ -1,29 +1,60 @@
 """What lies on disk: volumes, datasets, geometry, intensity, splits, stores. numpy and SimpleITK, no torch."""
 
+from .dataset import Case, Dataset, file_hash
+from .description import FIELD_KINDS, TASK_NAMES, DatasetError, MetadataField, nearest
 from .foreground import air_level, constant_background, foreground_of
+from .formats import ENDINGS, PICTURES, Header, VolumeError, file_ending, read_header
+from .geometry import Geometry, GeometryError, orientation
 from .guess import LinearGuess, feature_pairs, features, fit_guess
 from .intensity import STD, Scale, ScaleRule, clipped, fit_scale
+from .listing import find_scans
 from .parallel import WorkerError, each
+from .pixels import cast
 from .record import Record, RecordError, UserError, read_json, write_json, written_whole
+from .store import Store, StoreError
+from .volume import Volume, grid_difference
 
 __all__ = [
+    "ENDINGS",
+    "FIELD_KINDS",
+    "PICTURES",
     "STD",
+    "TASK_NAMES",
+    "Case",
+    "Dataset",
+    "DatasetError",
+    "Geometry",
+    "GeometryError",
+    "Header",
     "LinearGuess",
+    "MetadataField",
     "Record",
     "RecordError",
     "Scale",
     "ScaleRule",
+    "Store",
+    "StoreError",
     "UserError",
+    "Volume",
+    "VolumeError",
     "WorkerError",
     "air_level",
+    "cast",
     "clipped",
     "constant_background",
     "each",
     "feature_pairs",
     "features",
+    "file_ending",
+    "file_hash",
+    "find_scans",
     "fit_guess",
     "fit_scale",
     "foreground_of",
+    "grid_difference",
+    "nearest",
+    "orientation",
+    "read_header",
     "read_json",
     "write_json",
     "written_whole",

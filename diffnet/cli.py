@@ -87,7 +87,14 @@ def application(arguments: Sequence[str] = ()) -> App:
         verb = _imported(VERBS[name])
         about = described(verb)
         example = f"Example:\n{about.example}" if about.example else None
-        app.command(command(verb, about), name=name, help=about.text, help_epilogue=example)
+        order = list(VERBS).index(name)
+        app.command(
+            command(verb, about),
+            name=name,
+            help=about.text,
+            help_epilogue=example,
+            sort_key=order,
+        )
     return app
 
 
@@ -95,7 +102,7 @@ def command(verb: Callable[..., Any], about: Described) -> Callable[..., Any]:
     """`verb` with help on each parameter, a flag --json, and its result printed."""
     signature = inspect.signature(verb)
     parameters = [_annotated(p, verb, about) for p in signature.parameters.values()]
-    as_json = Annotated[bool, Parameter(negative="", help="print the result as JSON")]
+    as_json = Annotated[bool, Parameter(negative=False, help="print the result as JSON")]
     flag = inspect.Parameter(
         "json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=as_json
     )
@@ -106,6 +113,7 @@ def command(verb: Callable[..., Any], about: Described) -> Callable[..., Any]:
         return result
 
     called.__name__ = verb.__name__
+    called.__annotations__ = {p.name: p.annotation for p in (*parameters, flag)}
     called.__signature__ = inspect.Signature([*parameters, flag])  # type: ignore[attr-defined]
     return called
 
@@ -118,7 +126,7 @@ def _annotated(
         kind = eval(kind, verb.__globals__)  # written by us, in the verb's own file
     settings: dict[str, Any] = {"help": about.parameters.get(p.name, "")}
     if p.default is not True:
-        settings["negative"] = ""
+        settings["negative"] = False
     if p.name in ALIASES:
         settings["alias"] = ALIASES[p.name]
     return p.replace(annotation=Annotated[kind, Parameter(**settings)])

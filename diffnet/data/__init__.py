@@ -10,6 +10,17 @@ from .intensity import STD, Scale, ScaleRule, clipped, fit_scale
 from .listing import find_scans
 from .parallel import WorkerError, each
 from .pixels import cast
+from .preparation import (
+    Preparation,
+    PreparationError,
+    Prepared,
+    case_scales,
+    class_indices,
+    file_values,
+    followed,
+    prepare,
+    store_case,
+)
 from .record import Record, RecordError, UserError, read_json, write_json, written_whole
 from .store import Store, StoreError
 from .volume import Volume, grid_difference
@@ -28,6 +39,9 @@ __all__ = [
     "Header",
     "LinearGuess",
     "MetadataField",
+    "Preparation",
+    "PreparationError",
+    "Prepared",
     "Record",
     "RecordError",
     "Scale",
@@ -39,7 +53,9 @@ __all__ = [
     "VolumeError",
     "WorkerError",
     "air_level",
+    "case_scales",
     "cast",
+    "class_indices",
     "clipped",
     "constant_background",
     "each",
@@ -47,15 +63,19 @@ __all__ = [
     "features",
     "file_ending",
     "file_hash",
+    "file_values",
     "find_scans",
     "fit_guess",
     "fit_scale",
+    "followed",
     "foreground_of",
     "grid_difference",
     "nearest",
     "orientation",
+    "prepare",
     "read_header",
     "read_json",
+    "store_case",
     "write_json",
     "written_whole",
 ]

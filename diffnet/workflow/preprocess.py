@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-from ..data import Case, Dataset, Preparation, Store, each, store_case
+from ..data import Case, Dataset, Preparation, PreparationError, Store, each, store_case
 from ..planning import Configuration, Plan
 from ..tasks import TASKS, Task
 
@@ -26,9 +28,12 @@ def preprocess(
     left alone, so the same call continues after an interruption. progress(done, total, case) is
     called after each case. WorkerError: a case that could not be read or does not fit the plan.
     """
-    store = Store(store_folder(work, configuration))
-    shared = (dataset, preparation(plan, configuration), store)
+    flat = (1,) * (3 - configuration.dims)
+    store = Store(store_folder(work, configuration), (*flat, *configuration.patch))
     cases = [*dataset.cases("train"), *dataset.cases("test")]
+    _refuse_twins(cases)
+    # A copy without the listing, which may be long and is not needed by the workers.
+    shared = (replace(dataset), preparation(plan, configuration), store)
     jobs = ((case.id, case) for case in cases)
     for done, (name, _) in enumerate(each(store_case, shared, jobs, processes), 1):
         if progress:
@@ -59,6 +64,14 @@ def preparation(plan: Plan, configuration: Configuration) -> Preparation:
 def planned_task(plan: Plan) -> Task:
     """The task that a plan was made for, with its settings."""
     return TASKS[plan.task].from_json(plan.task_settings, f"the plan's {plan.task} settings")
+
+
+def _refuse_twins(cases: list[Case]) -> None:
+    twice = sorted(name for name, n in Counter(c.id for c in cases).items() if n > 1)
+    if twice:
+        raise PreparationError(
+            f"the training and the test folder both have {', '.join(twice[:5])}: rename one of each"
+        )
 
 
 def cases_missing(store: Store, cases: list[Case]) -> list[Case]:

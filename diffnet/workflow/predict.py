@@ -1,0 +1,182 @@
+"""Prediction: a trained run and new scans in, results on each scan's own grid out."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..data import UserError, Volume, file_ending
+from ..diffusion import Condition
+from ..tasks import Inpainting
+from .draws import Drawing, draw, drawing_of, with_sampler
+from .fit import peak_memory_mb
+from .guessing import guessed
+from .ledger import Done, Ledger, Predictions, case_key, settings_key
+from .results import result_path, result_volume, spread_volume
+from .run import Run, pick_device
+from .scans import Scan, read_scan
+
+Progress = Callable[[int, int, str], None]
+Paths = tuple[Path, ...]
+
+
+class PredictionError(UserError):
+    """A call of predict that the run cannot serve, or a scan that does not fit it."""
+
+
+def predict(
+    run: Run,
+    scans: Mapping[str, Sequence[Path]],
+    out: Path,
+    *,
+    output: str | None = None,
+    samples: int | None = None,
+    steps: int | None = None,
+    sampler: str | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    overlap: float = 0.5,
+    simulate: bool = False,
+    masks: Mapping[str, Path] | None = None,
+    trust_range: bool = False,
+    progress: Progress | None = None,
+) -> Predictions:
+    """Results for `scans` {case: files, one a channel}, written into the folder `out`.
+
+    output: mean | sample | samples; None is the plan's choice, as are samples (draws), steps and
+    sampler. Every case has a seed of its own, from its name. simulate: scans are complete, and the
+    task makes from them what it is given. masks: holes for inpainting. What is in `out` already,
+    made in the same way of the same files, is kept. PredictionError: the case and what is wrong.
+    """
+    drawing = drawing_of(run, output, samples, steps, sampler, seed, overlap)
+    _refuse_call(run, scans, masks, simulate)
+    job = _Job(run, Path(out), drawing, pick_device(device), simulate, trust_range)
+    method = with_sampler(run.method, run.configuration, drawing).to(job.device)
+    ledger = Ledger(job.out)
+    settings = job.settings()
+    key = settings_key(run, settings)
+    kept = {}
+    for number, (case, paths) in enumerate(scans.items(), 1):
+        mask = (masks or {}).get(case)
+        files = {"scan": tuple(map(Path, paths)), **({"mask": mask} if mask else {})}
+        known = case_key(key, files)
+        if not ledger.has(case, known):
+            ledger.add(job.predict(method, case, files["scan"], mask, known))
+            kept[case] = False
+        if progress:
+            progress(number, len(scans), case)
+    made = tuple(ledger.found[case] for case in scans)
+    memory = peak_memory_mb(job.device)
+    found = Predictions(
+        str(job.out), str(run.folder), settings, made, len(kept), str(job.device), memory
+    )
+    found.write()
+    return found
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What all cases of one call share."""
+
+    run: Run
+    out: Path
+    drawing: Drawing
+    device: torch.device
+    simulate: bool
+    trust_range: bool
+
+    def settings(self) -> dict[str, Any]:
+        """What decides the results, besides the run and the files."""
+        return {**self.drawing.to_json(), "simulate": self.simulate}
+
+    def predict(self, method: Any, case: str, paths: Paths, mask: Path | None, key: str) -> Done:
+        """One case, from its files to its files."""
+        run, c, began = self.run, self.run.configuration, time.perf_counter()
+        seeds = case_seeds(case, self.drawing)
+        try:
+            scan = self._read(paths, mask, seeds[0])
+        except UserError as error:
+            raise PredictionError(f"{case}: {error}") from error
+        ending = written_ending(paths)
+        files: list[str] = []
+
+        def write(volume: Volume, what: str = "") -> None:
+            path = result_path(self.out, case, ending, what)
+            volume.write(path)
+            files.append(str(path.relative_to(self.out)))
+
+        def keep_draw(k: int, x: Tensor) -> None:
+            write(result_volume(scan, x, run.plan, c, run.task), f"sample{k}")
+
+        like, condition = self._question(scan)
+        several = keep_draw if self.drawing.output == "samples" else None
+        drawn = draw(method, like, condition, self.drawing, c, seeds, several)
+        if drawn.std is not None:
+            write(spread_volume(scan, drawn.std, c, run.task), "std")
+        write(result_volume(scan, drawn.x, run.plan, c, run.task))
+        seconds = time.perf_counter() - began
+        return Done(case, key, tuple(files), seconds, drawn.calls, drawn.windows)
+
+    def _read(self, paths: Paths, mask: Path | None, seed: int) -> Scan:
+        run = self.run
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)  # what is simulated is drawn, too
+            return read_scan(
+                run.plan, run.configuration, run.task, paths, self.simulate, mask, self.trust_range
+            )
+
+    def _question(self, scan: Scan) -> tuple[Tensor, Condition]:
+        """What is asked: zeros of the target's shape, and everything that is known."""
+        run, given = self.run, scan.given.to(self.device)
+        channels = run.configuration.target_channels
+        like = given.new_zeros(len(given), channels, *given.shape[2:])
+        condition = run.task.condition(given, None)
+        if run.plan.guess is not None:
+            source = guessed(run.plan.guess, given, like)
+            condition = replace(condition, source=source)
+        return like, condition
+
+
+def case_seeds(case: str, drawing: Drawing) -> list[int]:
+    """One seed a draw, from the case's name: results depend on no other case and on no order."""
+    start = np.random.SeedSequence([drawing.seed, zlib.crc32(case.encode())])
+    return [int(s) for s in start.generate_state(drawing.samples)]
+
+
+def written_ending(paths: Paths) -> str:
+    """The format of results: the scan's; for DICOM, which is written by scanners alone, .nii.gz."""
+    ending = "" if paths[0].is_dir() else file_ending(paths[0])
+    return ".nii.gz" if ending in ("", ".dcm") else ending
+
+
+def _refuse_call(
+    run: Run,
+    scans: Mapping[str, Sequence[Path]],
+    masks: Mapping[str, Path] | None,
+    simulate: bool,
+) -> None:
+    task = run.task
+    if not task.given:
+        raise PredictionError(
+            f"the run {run.folder} makes images out of nothing (task {task.name}): say how many "
+            "with --cases instead of giving scans"
+        )
+    if not scans:
+        raise PredictionError("there are no scans to predict")
+    if masks is None:
+        return
+    if not isinstance(task, Inpainting) or simulate:
+        raise PredictionError(
+            f"masks are for inpainting; this is {task.name}{' on simulated holes' * simulate}"
+        )
+    lacking = sorted(set(scans) - set(masks))
+    if lacking:
+        raise PredictionError(f"there is no mask for {', '.join(lacking[:5])}")

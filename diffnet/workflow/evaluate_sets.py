@@ -9,6 +9,7 @@ import numpy as np
 
 from ..data import Dataset, Volume
 from ..metrics import (
+    Neighbours,
     against_floor,
     energy_distance,
     energy_test,
@@ -120,19 +121,17 @@ def _frechet(real: np.ndarray, made: np.ndarray) -> Found:
 
 
 def _neighbours(real: np.ndarray, made: np.ndarray) -> Found:
-    """Of all images, and at half the real set's size beside real against real."""
+    """Of sets of one size, beside real against real: all four depend on the sizes."""
     scale = feature_scale(real)
-    k = max(1, min(5, len(real) // 2 - 1, len(made) - 1))
-    found = neighbours(real / scale, made / scale, k)
     estimates, chance = {}, {}
-    for i, name in enumerate(found._fields):
+    for i, name in enumerate(Neighbours._fields):
 
         def one(a: np.ndarray, b: np.ndarray, i: int = i) -> float:
-            return neighbours(a, b, min(k, len(a) - 1, len(b) - 1))[i]
+            return neighbours(a, b, min(5, len(a) - 1))[i]
 
-        floor = against_floor(one, real / scale, made / scale, repeats=20, seed=SEED)
-        estimates[name] = Estimate(found[i], cases=len(made))
-        chance[name] = {k_: float(v) for k_, v in floor._asdict().items() if k_ != "high"}
+        found = against_floor(one, real / scale, made / scale, repeats=20, seed=SEED)
+        estimates[name] = Estimate(found.at_size, cases=len(made))
+        chance[name] = {"size": float(found.size), "floor": found.floor}
     return estimates, chance
 
 

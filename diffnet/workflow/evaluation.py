@@ -13,6 +13,7 @@ from ..metrics import bootstrap_interval
 from .columns import aligned, number
 
 FILE = "evaluation.json"
+ONE_GROUP = "all cases are of one group: intervals are over its cases, and tell nothing of others"
 HIGHER = ("psnr", "ssim", "dice", "iou", "nsd", "precision", "recall", "density", "coverage")
 
 
@@ -111,13 +112,17 @@ def pooled(
             notes.append(f"{name}: {len(exact)} exact results are infinite, left out of the mean")
         kept = {c: v for c, v in found.items() if not math.isinf(v)}
         estimates[name] = estimate(kept, groups)
+    if any(e.groups == 1 < e.cases for e in estimates.values()):
+        notes.append(ONE_GROUP)
     return estimates, tuple(notes)
 
 
 def estimate(values: Mapping[str, float], groups: Mapping[str, str]) -> Estimate:
-    """Bootstrap over groups of cases."""
+    """Bootstrap over groups of cases; over cases where all are of one group (see `ONE_GROUP`)."""
     names = [groups.get(c, c) for c in values]
     found = bootstrap_interval(list(values.values()), names)
+    if found.groups == 1 and found.cases > 1:
+        found = bootstrap_interval(list(values.values()))._replace(groups=1)
     return Estimate(
         finite(found.mean), finite(found.low), finite(found.high), found.cases, found.groups
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..data import Dataset, UserError, file_ending
 
+SHEET = "sheet.png"  # the picture sheet of a prediction folder is none of its results
 _NUMBERED = re.compile(r"(.+)_(\d{4})")
 Paths = tuple[Path, ...]
 Truth = Path | Dataset | Mapping[str, Path | Paths]
@@ -84,7 +85,7 @@ def image_files(folder: Path, empty: bool = False) -> dict[str, Paths]:
     stems = {}
     for path in sorted(folder.iterdir()):
         ending = file_ending(path)
-        if path.is_file() and ending and not path.name.startswith("."):
+        if path.is_file() and ending and not path.name.startswith(".") and path.name != SHEET:
             stems[path.name[: -len(ending)]] = path
     if not stems and not empty:
         raise EvaluationError(f"{folder} holds no images")

@@ -3,9 +3,11 @@
 from .batch import Batch, Condition
 from .denoiser import BLANK, Denoiser, Remembering, Wrap, WrappedDenoiser, keep
 from .ensemble import Ensemble, Mirrored, Planes, SliceWise
+from .learned_variance import LearnedVariance
 from .method import Diffusion, Method
 from .network_denoiser import NetworkDenoiser, per_channel
-from .objective import LogNormal, Objective
+from .objective import *  # noqa: F403
+from .objective import __all__ as _objectives
 from .parametrization import (
     Epsilon,
     FlowVelocity,
@@ -37,11 +39,10 @@ __all__ = [
     "FromInversion",
     "FromNoise",
     "FromResidual",
-    "LogNormal",
+    "LearnedVariance",
     "Method",
     "Mirrored",
     "NetworkDenoiser",
-    "Objective",
     "Original",
     "Parametrization",
     "Planes",
@@ -60,6 +61,7 @@ __all__ = [
     "keep",
     "noise_level",
     "per_channel",
+    *_objectives,
     *_processes,
     *_samplers,
 ]

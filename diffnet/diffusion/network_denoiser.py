@@ -43,21 +43,29 @@ class NetworkDenoiser(Denoiser):
         return self.parametrization.row(torch.where(blank, torch.inf, level))
 
     def forward(self, x_t: Tensor, t: Tensor, condition: Condition) -> Tensor:
-        z = self._centred(x_t, torch.where(torch.isinf(t), 1.0, t), condition.source)
-        skip, out, in_, time = self.row(t)
-        output = self.network(
-            per_channel(in_, z) * z,
-            time,
+        z, row = self.centred(x_t, t, condition.source), self.row(t)
+        return self.clean(z, row, self.output(z, row, condition), condition.source)
+
+    def centred(self, x_t: Tensor, t: Tensor, source: Tensor | None) -> Tensor:
+        """z, which is x_0 - centre with noise of std r."""
+        t = torch.where(torch.isinf(t), 1.0, t)
+        a, b, _ = (over(k, x_t) for k in self.process.coefficients(t))
+        return x_t / a if source is None else (x_t - b * source) / a - source
+
+    def output(self, z: Tensor, row: Row, condition: Condition) -> Tensor:
+        """F(in_ z, time), in z's dtype."""
+        return self.network(
+            per_channel(row.in_, z) * z,
+            row.time,
             image=self._image(z, condition),
             label=condition.label,
             scalars=condition.scalars,
-        )
-        x_0 = per_channel(skip, z) * z + per_channel(out, z) * output.to(z.dtype)
-        return x_0 if condition.source is None else x_0 + condition.source
+        ).to(z.dtype)
 
-    def _centred(self, x_t: Tensor, t: Tensor, source: Tensor | None) -> Tensor:
-        a, b, _ = (over(k, x_t) for k in self.process.coefficients(t))
-        return x_t / a if source is None else (x_t - b * source) / a - source
+    def clean(self, z: Tensor, row: Row, output: Tensor, source: Tensor | None) -> Tensor:
+        """x_0 = centre + skip z + out F."""
+        x_0 = per_channel(row.skip, z) * z + per_channel(row.out, z) * output
+        return x_0 if source is None else x_0 + source
 
     def _image(self, z: Tensor, condition: Condition) -> Tensor | None:
         if not self.self_conditioned:

@@ -1,0 +1,47 @@
+"""Objectives: what a denoiser is asked at each training step, and how its answer is judged."""
+
+from .levels import Levels, LogNormal, LogUniformLevels, TimeUniform
+from .losses import LOSSES, Absolute, DiceCrossEntropy, Huber, Loss, Square
+from .objective import Objective
+from .variational import Variational
+from .weights import (
+    P2,
+    WEIGHTS,
+    EpsilonError,
+    FlowError,
+    Learned,
+    MinSnr,
+    NetworkError,
+    Sigmoid,
+    SoftMinSnr,
+    Unit,
+    VelocityError,
+    Weight,
+)
+
+__all__ = [
+    "LOSSES",
+    "P2",
+    "WEIGHTS",
+    "Absolute",
+    "DiceCrossEntropy",
+    "EpsilonError",
+    "FlowError",
+    "Huber",
+    "Learned",
+    "Levels",
+    "LogNormal",
+    "LogUniformLevels",
+    "Loss",
+    "MinSnr",
+    "NetworkError",
+    "Objective",
+    "Sigmoid",
+    "SoftMinSnr",
+    "Square",
+    "TimeUniform",
+    "Unit",
+    "Variational",
+    "VelocityError",
+    "Weight",
+]

@@ -1,4 +1,4 @@
-"""What lies on disk: volumes, datasets, geometry, intensity, splits, stores. numpy and SimpleITK, no torch."""
+"""What lies on disk: volumes, datasets, geometry, intensity, splits, stores. No torch."""
 
 from .dataset import Case, Dataset, file_hash
 from .description import FIELD_KINDS, TASK_NAMES, DatasetError, MetadataField, nearest
@@ -9,6 +9,7 @@ from .guess import LinearGuess, feature_pairs, features, fit_guess
 from .intensity import STD, Scale, ScaleRule, clipped, fit_scale
 from .listing import find_scans
 from .parallel import WorkerError, each
+from .phantom import PhantomError, write_phantom
 from .pixels import cast
 from .preparation import (
     Preparation,
@@ -22,6 +23,7 @@ from .preparation import (
     store_case,
 )
 from .record import Record, RecordError, UserError, read_json, write_json, written_whole
+from .split import SplitError, folds, split_cases
 from .store import Store, StoreError
 from .volume import Volume, grid_difference
 
@@ -39,6 +41,7 @@ __all__ = [
     "Header",
     "LinearGuess",
     "MetadataField",
+    "PhantomError",
     "Preparation",
     "PreparationError",
     "Prepared",
@@ -46,6 +49,7 @@ __all__ = [
     "RecordError",
     "Scale",
     "ScaleRule",
+    "SplitError",
     "Store",
     "StoreError",
     "UserError",
@@ -67,6 +71,7 @@ __all__ = [
     "find_scans",
     "fit_guess",
     "fit_scale",
+    "folds",
     "followed",
     "foreground_of",
     "grid_difference",
@@ -75,7 +80,9 @@ __all__ = [
     "prepare",
     "read_header",
     "read_json",
+    "split_cases",
     "store_case",
     "write_json",
+    "write_phantom",
     "written_whole",
 ]

@@ -92,9 +92,7 @@ class Geometry(Record):
         turned = np.flip(turned, self._flipped()) if any(self.flips) else turned
         return _resampled(turned, self.file_spacing, self.spacing, self.shape, kind)
 
-    def undo(
-        self, array: np.ndarray, kind: str, fill: float | Sequence[float] = 0.0
-    ) -> np.ndarray:
+    def undo(self, array: np.ndarray, kind: str, fill: float | Sequence[float] = 0.0) -> np.ndarray:
         """(C, *shape) to (C, *file_shape); outside the box stands `fill`, one value or one a channel."""
         _require_kind(kind)
         if array.shape[1:] != self.shape:
@@ -149,7 +147,9 @@ def _resampled(
     if kind == "label":
         return resample_label(array, weights)
     if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise GeometryError("an image with NaN or Inf cannot be resampled; `check` says where they are")
+        raise GeometryError(
+            "an image with NaN or Inf cannot be resampled; `check` says where they are"
+        )
     return resample_image(array, weights)
 
 

@@ -159,7 +159,9 @@ class Store:
         if case not in self._manifests:
             path = self._manifest_path(case)
             if not path.is_file():
-                raise StoreError(f"case {case} is not in {self.folder}: preprocess the dataset first")
+                raise StoreError(
+                    f"case {case} is not in {self.folder}: preprocess the dataset first"
+                )
             manifest = read_json(path)
             if not isinstance(manifest, dict) or manifest.get("version") != VERSION:
                 raise StoreError(

@@ -34,8 +34,8 @@ def refined(volume: Volume, plan: Plan, c: Configuration, task: SuperResolution)
     if any(not 1 / CLOSE < r / w < CLOSE for r, w in zip(ratio, wanted, strict=True)):
         raise NotCoarse(
             f"its voxels are {_said(volume.spacing)} mm (z, y, x). The model makes "
-            f"{_said(planned)} mm out of voxels {_said(wanted)} times as large. For a scan that is already fine, "
-            "--simulate makes it coarse first"
+            f"{_said(planned)} mm out of voxels {_said(wanted)} times as large. For a scan that "
+            "is already fine, --simulate makes it coarse first"
         )
     return finer(volume, [max(r, 1.0) for r in ratio])
 

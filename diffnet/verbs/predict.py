@@ -1,0 +1,135 @@
+"""The verb that turns new scans into results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from .progress import progress
+
+if TYPE_CHECKING:
+    from ..workflow.ledger import Predictions
+    from ..workflow.run import Run
+
+
+def predict(
+    run: Path,
+    *,
+    out: Path,
+    scans: Path | None = None,
+    output: Literal["mean", "sample", "samples"] | None = None,
+    samples: int | None = None,
+    steps: int | None = None,
+    sampler: str | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    overlap: float = 0.5,
+    simulate: bool = False,
+    masks: Path | None = None,
+    cases: int | None = None,
+    labels: list[str] | None = None,
+    trust_range: bool = False,
+) -> Predictions:
+    """Make results for new scans, each on the scan's own grid, in its units and format.
+
+    Scans are named as in a dataset: CASE_0000.ext, CASE_0001.ext for the channels, or CASE.ext. One
+    is worked on at a time. The same command again continues; results that are there are kept.
+    Generation takes no scans: say how many images with --cases.
+
+    run: the run folder that training left; a copy of it elsewhere serves as well. out: folder for
+    the results, with summary.json. scans: folder with scans, one scan, or a dataset folder, whose
+    test cases are then predicted. output: mean (the expected image), sample (one plausible image)
+    or samples (several, with their mean in the folder and standard deviation in std/); default as
+    planned. samples: how many; default as planned, else 8. steps: network calls of one sample;
+    default as planned. sampler: how noise becomes an image; default as planned. seed: of the noise;
+    each case has its own. device: auto, cpu, cuda, mps. overlap: share of a window that its
+    neighbour covers, where a scan does not fit in memory whole. simulate: scans are complete; make
+    of them what the task is given (coarse, noisy, with holes). masks: folder with a mask for each
+    scan, not 0 inside the holes to inpaint. cases: how many images to generate. labels: classes to
+    generate; default all in turn. trust_range: predict although intensities look like another unit.
+
+    Example:
+        diffnet predict runs/2d-edm -i scans -o results
+        diffnet predict runs/2d-edm -i scans -o results --output samples --samples 4
+        diffnet predict runs/2d-edm -o made --cases 16 --labels Hand --labels HeadCT
+    """
+    from ..workflow.generate import generate
+    from ..workflow.predict import predict as on_scans
+    from ..workflow.run import Run
+
+    opened = Run.open(Path(run))
+    how = {"steps": steps, "sampler": sampler, "seed": seed, "device": device, "overlap": overlap}
+    with progress("predict") as move:
+        if cases is not None or not (scans or opened.task.given):
+            _refuse_scans(scans, masks, simulate, cases, output, samples)
+            return generate(
+                opened, Path(out), cases or 0, labels=labels or (), progress=move, **how
+            )
+        _refuse_labels(labels)
+        return on_scans(
+            opened,
+            _found(opened, scans),
+            Path(out),
+            output=output,
+            samples=samples,
+            simulate=simulate,
+            masks=None if masks is None else _masks(opened, masks),
+            trust_range=trust_range,
+            progress=move,
+            **how,
+        )
+
+
+def _found(run: Run, scans: Path | None) -> dict[str, tuple[Path, ...]]:
+    """case -> files: of a folder, a file, or a dataset's test cases."""
+    from ..data import Dataset, UserError, find_scans
+
+    if scans is None:
+        raise UserError(f"the run {run.folder} needs scans: give their folder with -i")
+    folder = Path(scans)
+    if not (folder / "dataset.json").is_file():
+        return find_scans(folder, run.plan.file_ending, len(run.plan.channels))
+    test = [c for c in Dataset.open(folder).cases("test") if "image" in c.files]
+    if not test:
+        raise UserError(
+            f"the dataset {folder} has no test cases (imagesTs): name a folder with scans"
+        )
+    return {c.id: c.files["image"] for c in test}
+
+
+def _masks(run: Run, folder: Path) -> dict[str, Path]:
+    from ..data import find_scans
+
+    return {c: p[0] for c, p in find_scans(Path(folder), run.plan.file_ending, 1).items()}
+
+
+def _refuse_scans(
+    scans: Path | None,
+    masks: Path | None,
+    simulate: bool,
+    cases: int | None,
+    output: str | None,
+    samples: int | None,
+) -> None:
+    """UserError: generation was mixed with what belongs to scans."""
+    from ..data import UserError
+
+    given = {
+        "-i": scans is not None,
+        "--masks": masks is not None,
+        "--simulate": simulate,
+        "--output": output not in (None, "sample"),
+        "--samples": samples is not None,
+    }
+    wrong = [flag for flag, there in given.items() if there]
+    if wrong:
+        raise UserError(f"--cases generates images out of nothing: leave out {', '.join(wrong)}")
+    if cases is None:
+        raise UserError("this run makes images out of nothing: say how many with --cases")
+
+
+def _refuse_labels(labels: list[str] | None) -> None:
+    from ..data import UserError
+
+    if labels:
+        raise UserError("--labels is for generation, with --cases; these are scans")

@@ -74,7 +74,8 @@ class Configuration(Record):
     dims: of the network. transpose: file axes (z, y, x) in network order. spacing, shape: of volumes on
     the target grid, three entries always (2-D data has shape 1 and spacing 1 first). patch: `dims`
     entries. image_channels: what the network sees beside x_t. kind: what is made, "image" or "label"
-    (one-hot). memory: bytes by part, as the planner estimates them.
+    (one-hot). memory: bytes by part, seconds: of a training step, the training, and a call of the network
+    for a patch, as the planner estimates them.
     """
 
     name: str
@@ -93,6 +94,7 @@ class Configuration(Record):
     sampling: SamplingPlan
     memory: dict[str, float] = field(default_factory=dict)
     kind: str = "image"
+    seconds: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

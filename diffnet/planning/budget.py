@@ -1,0 +1,78 @@
+"""What a training may cost: memory, time, and how fast the device is taken to be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..data import Record, UserError
+
+GIGABYTE = 1e9
+CPU_FLOPS_A_CORE = 45e9  # single precision, reached by small residual U-Nets (benchmarks/steps.py)
+CPU_SECONDS_A_STEP = 0.012  # optimiser, averages and calls that do not grow with the images
+PEAK_FLOPS = {
+    8: 40e12,
+    16: 65e12,
+    24: 120e12,
+    40: 312e12,
+    80: 312e12,
+    141: 989e12,
+}  # bf16, by memory
+GPU_USE = {2: 0.2, 3: 0.1}  # share of the peak that is reached: 3-D convolutions reach less
+GPU_SECONDS_A_STEP = 0.03
+DEFAULT_MEMORY_GB = {"cpu": 4.0, "cuda": 8.0}
+DEFAULT_MINUTES = {"cpu": 60.0, "cuda": 12 * 60.0}
+USABLE = 0.85  # of the memory: the rest is the allocator's and other processes'
+
+
+class PlanError(UserError):
+    """No plan can be made; the message says what was found, what there is and what to do."""
+
+
+@dataclass(frozen=True)
+class Budget(Record):
+    """What may be spent on one training.
+
+    device: "cpu" or "cuda". gpu_memory_gb: of the card, which need not be there; on a CPU the memory a
+    training may take (None: 4 GB on a CPU, 8 GB on a card). minutes: of training (None: 60 on a CPU, 720
+    on a card). cores: CPU cores that compute. PlanError: a number that is not above 0.
+    """
+
+    device: str = "cpu"
+    gpu_memory_gb: float | None = None
+    minutes: float | None = None
+    cores: int = 2
+
+    def __post_init__(self) -> None:
+        if self.device.split(":")[0] not in DEFAULT_MINUTES:
+            raise PlanError(f"unknown device {self.device!r}: there are cpu and cuda")
+        for name in ("gpu_memory_gb", "minutes", "cores"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise PlanError(f"the budget's {name} is {value}; it must be above 0")
+
+    @property
+    def on_cpu(self) -> bool:
+        return self.device == "cpu"
+
+    @property
+    def memory(self) -> float:
+        """Bytes that a training may use."""
+        kind = self.device.split(":")[0]
+        return USABLE * GIGABYTE * (self.gpu_memory_gb or DEFAULT_MEMORY_GB[kind])
+
+    @property
+    def seconds(self) -> float:
+        return 60 * (self.minutes or DEFAULT_MINUTES[self.device.split(":")[0]])
+
+    def flops_a_second(self, dims: int) -> float:
+        """Floating-point operations a second that a U-Net of `dims` dimensions is taken to reach."""
+        if self.on_cpu:
+            return CPU_FLOPS_A_CORE * self.cores
+        gigabytes = self.gpu_memory_gb or DEFAULT_MEMORY_GB["cuda"]
+        size = max((s for s in PEAK_FLOPS if s <= gigabytes), default=min(PEAK_FLOPS))
+        return GPU_USE[dims] * PEAK_FLOPS[size]
+
+    def step_seconds(self, forward_flops: float, dims: int, again: bool = False) -> float:
+        """One training step: forward and twice that backward; `again`: activations computed twice."""
+        fixed = CPU_SECONDS_A_STEP if self.on_cpu else GPU_SECONDS_A_STEP
+        return fixed + (4 if again else 3) * forward_flops / self.flops_a_second(dims)

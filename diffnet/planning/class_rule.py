@@ -1,0 +1,61 @@
+"""Which metadata column conditions what is made."""
+
+from __future__ import annotations
+
+from statistics import median
+
+from ..data import nearest
+from ..tasks import Task
+from .budget import PlanError
+from .fingerprint import Fingerprint
+from .reasons import Reasons
+
+PREFERRED = ("class", "label", "diagnosis", "finding", "pathology", "stain", "type")
+MOST_VALUES = 50
+LEAST_CASES = 5  # of the median value
+
+
+def plan_class(
+    f: Fingerprint, task: Task, wanted: str | None, reasons: Reasons
+) -> tuple[str | None, tuple[str, ...]]:
+    """(column, its values in order). wanted: a user's column, or "none". PlanError: no such category."""
+    if wanted is not None:
+        return _wanted(f, wanted, reasons)
+    fit = {n: c for n, c in f.categories.items() if _useful(c)}
+    name = next((p for p in PREFERRED if p in fit), None)
+    if name is None and len(fit) == 1:
+        name = next(iter(fit))
+    if "label" not in task.offers:
+        name = None
+    facts = "; ".join(f"{n}: {len(c)} values" for n, c in f.categories.items()) or "no categories"
+    reasons.add(
+        "class_field",
+        name,
+        f"in generation the category called {', '.join(PREFERRED[:3])}, ... or the only one, with 2 to "
+        f"{MOST_VALUES} values of {LEAST_CASES} cases or more",
+        facts,
+        "--set class_field=NAME or none",
+    )
+    return name, values_of(f, name)
+
+
+def values_of(f: Fingerprint, name: str | None) -> tuple[str, ...]:
+    """Values that occur, in the order of dataset.json."""
+    return () if name is None else tuple(v for v, n in f.categories[name].items() if n > 0)
+
+
+def _useful(counts: dict[str, int]) -> bool:
+    seen = [n for n in counts.values() if n > 0]
+    return 2 <= len(seen) <= MOST_VALUES and median(seen) >= LEAST_CASES
+
+
+def _wanted(f: Fingerprint, wanted: str, reasons: Reasons) -> tuple[str | None, tuple[str, ...]]:
+    name = None if wanted.lower() in ("none", "") else wanted
+    if name is not None and name not in f.categories:
+        known = list(f.categories)
+        raise PlanError(
+            f"there is no category {name!r} in cases.csv: "
+            f"{nearest(name, known) if known else 'the dataset has none'}"
+        )
+    reasons.add("class_field", name, "set by the user", "override", "", overridden=True)
+    return name, values_of(f, name)

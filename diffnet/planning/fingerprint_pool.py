@@ -1,0 +1,298 @@
+"""From the measurements of single cases to those of the dataset."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..data import Case, Dataset
+from .fingerprint import (
+    CaseMeasure,
+    ChannelMeasure,
+    ChannelSummary,
+    Fingerprint,
+    FingerprintError,
+    RoleSummary,
+)
+from .fingerprint_case import Measured
+from .fingerprint_pair import pool_pair
+from .modality import modality_of
+from .scales import made_rule
+from .spectrum import principal_share
+
+POOLED = 4_000_000  # values of one channel that are pooled at most
+ITEMS = 200  # images in the covariance
+COMPARED = 2000  # cases that are compared with each other for near-duplicates
+ALIKE = 0.998  # correlation of thumbnails
+
+
+def pool(dataset: Dataset, cases: Sequence[Case], measured: Sequence[Measured]) -> Fingerprint:
+    """One Fingerprint from all training cases. FingerprintError: cases that cannot go together."""
+    records = tuple(m.case for m in measured)
+    notices: list[str] = []
+    _require_one_kind(records)
+    roles = {
+        role: _pool_role(dataset, role, measured, notices)
+        for role in ("image", "target")
+        if any(role in r.roles for r in records)
+    }
+    unpaired = dataset.description.unpaired
+    pair = None
+    if {"image", "target"} <= set(roles) and not unpaired:
+        pair = pool_pair(roles, measured)
+    return Fingerprint(
+        dataset=dataset.name,
+        content=_content(dataset, records),
+        file_ending=dataset.file_ending,
+        task=dataset.task,
+        task_settings=dict(dataset.task_settings or {}),
+        channels=tuple(dataset.channels),
+        targets=tuple(dataset.targets),
+        labels=dict(dataset.labels),
+        unpaired=unpaired,
+        cases=records,
+        roles=roles,
+        pair=pair,
+        categories=_categories(dataset, cases),
+        label_shares=_label_shares(dataset.labels, records, notices),
+        label_plane=_mean(measured, "plane_label"),
+        label_volume=_mean(measured, "volume_label"),
+        duplicates=_duplicates(records),
+        near=_near(measured),
+        notices=tuple(notices),
+    )
+
+
+def _require_one_kind(records: Sequence[CaseMeasure]) -> None:
+    """All 2-D or all 3-D, and the same channels in every case."""
+    flat = [r.case for r in records if r.dims == 2]
+    deep = [r.case for r in records if r.dims == 3]
+    if flat and deep:
+        raise FingerprintError(
+            f"the dataset mixes 2-D and 3-D cases: {len(flat)} are one slice ({', '.join(flat[:3])}, ...) and "
+            f"{len(deep)} are volumes ({', '.join(deep[:3])}, ...). Split it into two datasets, or "
+            "stack the slices to volumes"
+        )
+    counts: dict[tuple[tuple[str, int], ...], list[str]] = defaultdict(list)
+    for r in records:
+        counts[tuple((role, len(c)) for role, c in r.roles.items())].append(r.case)
+    per_role = defaultdict(set)
+    for kind in counts:
+        for role, n in kind:
+            per_role[role].add(n)
+    for role, numbers in per_role.items():
+        if len(numbers) > 1:
+            examples = [f"{names[0]}: {dict(kind).get(role)}" for kind, names in counts.items()]
+            raise FingerprintError(
+                f"cases have different numbers of {role} channels ({'; '.join(examples[:4])}); "
+                "give every case the same channels"
+            )
+
+
+def _pool_role(
+    dataset: Dataset, role: str, measured: Sequence[Measured], notices: list[str]
+) -> RoleSummary:
+    names = dataset.channels if role == "image" else dataset.targets
+    here = [m for m in measured if role in m.case.roles]
+    count = len(here[0].case.roles[role])
+    names = tuple(names) if len(names) == count else tuple(f"channel {k}" for k in range(count))
+    declared = tuple(dataset.modalities) if role == "image" else _target_modalities(dataset, count)
+    channels = []
+    for k in range(count):
+        said = declared[k] if k < len(declared) else ""
+        channels.append(_pool_channel(names[k], said, role, k, here, notices))
+    summary = tuple(channels)
+    return RoleSummary(
+        channels=summary,
+        plane=_mean(here, f"plane_{role}"),
+        volume=_mean(here, f"volume_{role}"),
+        plane_share=_share(here, f"thumb_{role}", summary),
+        volume_share=_share(here, f"block_{role}", summary),
+    )
+
+
+def _target_modalities(dataset: Dataset, count: int) -> tuple[str, ...]:
+    """Where target and given channels are of one declared kind, so is the target's."""
+    kinds = {m for m in dataset.modalities if m}
+    same = dataset.task in ("denoising", "super_resolution", "inpainting") and len(kinds) == 1
+    return tuple(kinds) * count if same else ("",) * count
+
+
+def _pool_channel(
+    name: str, said: str, role: str, k: int, here: Sequence[Measured], notices: list[str]
+) -> ChannelSummary:
+    measures = [m.case.roles[role][k] for m in here]
+    modality, declared, why = _modality(name, said, measures, here, notices)
+    x, inside = _samples(here, role, k)
+    body = x[inside] if inside.any() else x
+    low, high = (float(v) for v in np.percentile(body, [0.5, 99.5]))
+    cut = np.clip(x, low, high)
+    stds = np.asarray([m.std for m in measures])
+    fair = np.where(stds > 0, stds, 1.0)
+    backgrounds = [m.background for m in measures if m.background is not None]
+    mean, std = _moments([(m.mean, m.std) for m in measures])
+    body_mean, body_std = _moments([(m.foreground_mean, m.foreground_std) for m in measures])
+    return ChannelSummary(
+        name=name,
+        modality=modality,
+        declared=declared,
+        inferred=why,
+        mean=mean,
+        std=std,
+        foreground_mean=body_mean,
+        foreground_std=body_std,
+        clipped_mean=float(cut.mean()),
+        clipped_std=float(cut.std()),
+        low=low,
+        high=high,
+        minimum=min(m.minimum for m in measures),
+        maximum=max(m.maximum for m in measures),
+        background=float(np.median(backgrounds)) if backgrounds else None,
+        quantum=float(np.median([m.quantum for m in measures])),
+        spread=float(np.std([m.foreground_mean for m in measures]) / (body_std or 1.0)),
+        noise=float(np.median([m.noise for m in measures] / fair)),
+        floor=float(np.median([m.floor for m in measures] / fair)),
+        slope=float(np.median([m.slope for m in measures])),
+    )
+
+
+def _moments(parts: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Mean and std of a mixture of equal parts: exact, where samples would be noisy."""
+    mean, std = np.asarray(parts, float).T
+    return float(mean.mean()), float(np.sqrt((std**2).mean() + mean.var()))
+
+
+def _modality(
+    name: str,
+    said: str,
+    measures: Sequence[ChannelMeasure],
+    here: Sequence[Measured],
+    notices: list[str],
+) -> tuple[str, bool, str]:
+    """FingerprintError: an undeclared channel that holds CT numbers in some cases and not in others."""
+    ct = [m.ct_like for m in measures]
+    found = modality_of(name, said, sum(ct) * 2 > len(ct), here[0].case.dtype, here[0].case.dims)
+    odd = [m.case.case for m, c in zip(here, ct, strict=True) if c != (sum(ct) * 2 > len(ct))]
+    if found[0] == "MR" and any(ct):
+        odd = [m.case.case for m, c in zip(here, ct, strict=True) if c]
+        text = (
+            f'channel "{name}" mixes modalities: {len(odd)} of {len(ct)} cases hold CT numbers '
+            f"({', '.join(odd[:4])}) and the others do not"
+        )
+        if not found[1]:
+            raise FingerprintError(
+                f"{text}; make one dataset of each, or declare its modality in dataset.json if it is one"
+            )
+        notices.append(text)
+    elif found[0] == "CT" and odd and len(odd) * 2 < len(ct):
+        notices.append(
+            f'channel "{name}" is CT, and {len(odd)} cases do not look like it: {", ".join(odd[:4])}'
+        )
+    return found
+
+
+def _samples(here: Sequence[Measured], role: str, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pooled sampled voxels of one channel, and which of them are foreground."""
+    have = [m for m in here if f"samples_{role}" in m.arrays]
+    total = sum(m.arrays["inside"].size for m in have)
+    step = max(1, -(-total // POOLED))
+    values = [m.arrays[f"samples_{role}"][k, ::step] for m in have]
+    inside = [m.arrays["inside"][::step] for m in have]
+    return np.concatenate(values), np.concatenate(inside)
+
+
+def _mean(measured: Sequence[Measured], name: str) -> tuple[float, ...]:
+    """Mean over cases, bin by bin where known; rounded: a spectrum is no place for 17 digits."""
+    rows = [m.arrays[name] for m in measured if name in m.arrays]
+    if not rows:
+        return ()
+    known = np.isfinite(rows)
+    total = np.where(known, rows, 0).sum(0)
+    mean = total / np.maximum(known.sum(0), 1)
+    return tuple(float(f"{v:.5g}") for v in mean)
+
+
+def _share(here: Sequence[Measured], name: str, channels: Sequence[ChannelSummary]) -> float:
+    have = [m for m in here if name in m.arrays]
+    if not have:
+        return 0.0
+    chosen = have[:: max(1, -(-len(have) // ITEMS))]
+    rules = [made_rule(c) for c in channels]
+    items = []
+    for m in chosen:
+        x = (
+            m.arrays[name]
+            if m.arrays[name].ndim == 4 and name.startswith("thumb")
+            else m.arrays[name][None]
+        )
+        shift = np.asarray([r.shift for r in rules]).reshape(1, -1, *(1 for _ in x.shape[2:]))
+        factor = np.asarray([r.factor for r in rules]).reshape(shift.shape)
+        items.append(((x - shift) / factor).reshape(len(x), -1))
+    return principal_share(np.concatenate(items)[: 3 * ITEMS])
+
+
+def _categories(dataset: Dataset, cases: Sequence[Case]) -> dict[str, dict[str, int]]:
+    found = {}
+    for name, column in (dataset.metadata or {}).items():
+        kind = column.get("kind") if isinstance(column, dict) else column.kind
+        if kind not in ("category", "flag"):
+            continue
+        values = column.get("values", ()) if isinstance(column, dict) else column.values
+        counts = Counter(str(c.fields[name]) for c in cases if c.fields.get(name) not in (None, ""))
+        order = [str(v) for v in values] or sorted(counts)
+        found[name] = {v: counts.get(v, 0) for v in order}
+    return found
+
+
+def _label_shares(
+    labels: dict[str, int], records: Sequence[CaseMeasure], notices: list[str]
+) -> dict[str, float]:
+    counts: Counter[str] = Counter()
+    for r in records:
+        counts.update(r.labels)
+    total = sum(counts.values())
+    if not total:
+        return {}
+    known = {str(v) for v in labels.values()}
+    unknown = sorted(set(counts) - known)
+    if labels and unknown:
+        notices.append(
+            f"label maps hold values that dataset.json does not declare: {', '.join(unknown)}"
+        )
+    absent = [n for n, v in labels.items() if not counts.get(str(v))]
+    if absent:
+        notices.append(f"no training case has the label {', '.join(absent)}")
+    return {n: counts.get(str(v), 0) / total for n, v in labels.items()}
+
+
+def _duplicates(records: Sequence[CaseMeasure]) -> tuple[tuple[str, ...], ...]:
+    same: dict[str, list[str]] = defaultdict(list)
+    for r in records:
+        same[r.pixels].append(r.case)
+    return tuple(tuple(v) for v in same.values() if len(v) > 1)
+
+
+def _near(measured: Sequence[Measured]) -> tuple[tuple[str, str], ...]:
+    """Pairs of cases of different groups whose thumbnails correlate above ALIKE; at most 50 pairs."""
+    have = [m for m in measured if "thumb_image" in m.arrays][:COMPARED]
+    if len(have) < 2:
+        return ()
+    x = np.stack([m.arrays["thumb_image"][0].ravel() for m in have]).astype(np.float32)
+    x = x - x.mean(1, keepdims=True)
+    norm = np.linalg.norm(x, axis=1, keepdims=True)
+    x = x / np.where(norm > 0, norm, 1)
+    alike = np.argwhere(np.triu(x @ x.T > ALIKE, 1))
+    names = [(have[i].case, have[j].case) for i, j in alike]
+    found = [(a.case, b.case) for a, b in names if a.group != b.group and a.pixels != b.pixels]
+    return tuple(found[:50])
+
+
+def _content(dataset: Dataset, records: Sequence[CaseMeasure]) -> str:
+    """What the plan remembers: it changes when a case, the task, labels or names change."""
+    told = [dataset.task, dataset.task_settings, list(dataset.channels), list(dataset.targets)]
+    told += [dict(dataset.labels), [[r.case, r.group, r.content] for r in records]]
+    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:32]

@@ -1,0 +1,58 @@
+"""How intensities are brought to network units: one rule a channel, by modality and by what it is for."""
+
+from __future__ import annotations
+
+from ..data import STD, ScaleRule
+from .fingerprint import ChannelSummary, RoleSummary
+from .modality import ARBITRARY, HEAVY
+
+
+def given_rule(channel: ChannelSummary, clip: bool = True) -> ScaleRule:
+    """Of a channel that is only given. MR: by its own case. Else fixed, CT clipped to [0.5, 99.5] %.
+
+    clip False: where the target shares the scale and needs the values that clipping would take away.
+    """
+    if channel.modality in ARBITRARY:
+        # shift and factor are what a typical case has: used where no scan is there to measure.
+        return ScaleRule(
+            "case", channel.foreground_mean, positive(channel.foreground_std) / STD, None, None
+        )
+    if channel.modality in HEAVY and clip:
+        return ScaleRule(
+            "fixed",
+            channel.clipped_mean,
+            positive(channel.clipped_std) / STD,
+            channel.low,
+            channel.high,
+        )
+    return made_rule(channel)
+
+
+def made_rule(channel: ChannelSummary) -> ScaleRule:
+    """Of a channel that is made: fixed, so that what comes out has file units, and never clipped."""
+    return ScaleRule("fixed", channel.mean, positive(channel.std) / STD)
+
+
+def rules_for(
+    roles: dict[str, RoleSummary], makes: str, follows: bool
+) -> dict[str, tuple[ScaleRule, ...]]:
+    """Scale rules for the roles image and target, as far as the dataset has them."""
+    found: dict[str, tuple[ScaleRule, ...]] = {}
+    image, target = roles.get("image"), roles.get("target")
+    if image is not None:
+        made = makes == "image" and not follows
+        found["image"] = tuple(
+            made_rule(c) if made else given_rule(c, clip=not follows) for c in image.channels
+        )
+    if target is not None:
+        found["target"] = tuple(made_rule(c) for c in target.channels)
+        if follows and makes == "target" and image is not None:
+            first = found["image"]
+            same = len(first) == len(target.channels)
+            found["target"] = first if same else first[:1] * len(target.channels)
+    return found
+
+
+def positive(std: float) -> float:
+    """A constant channel keeps its units."""
+    return std if std > 0 else 1.0

@@ -1,0 +1,85 @@
+"""Which task is planned, with which settings, and whether the dataset can serve it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..data import RecordError, nearest
+from ..tasks import TASKS, Task
+from .budget import PlanError
+from .fingerprint import Fingerprint
+from .reasons import Reasons
+
+FOLDERS = {"image": "imagesTr", "target": "targetsTr", "label": "labelsTr"}
+
+
+def plan_task(
+    f: Fingerprint, name: str | None, settings: dict[str, Any] | None, reasons: Reasons
+) -> Task:
+    """The task a user names, else the dataset's. PlanError: none, unknown, or not to be served."""
+    chosen = name or f.task
+    if chosen is None:
+        raise PlanError(
+            f"dataset {f.dataset} does not say its task and several fit: add --task, one of "
+            f"{', '.join(servable(f))}"
+        )
+    if chosen not in TASKS:
+        raise PlanError(
+            f"there is no task {chosen!r} to plan for: {nearest(chosen, TASKS)}. This dataset can serve "
+            f"{', '.join(servable(f))}: choose with --task"
+        )
+    own = dict(f.task_settings) if chosen == f.task else {}
+    task = _built(f, chosen, {**own, **(settings or {})})
+    missing = missing_roles(f, task)
+    if missing:
+        raise PlanError(
+            f"{chosen} needs {' and '.join(FOLDERS[r] for r in missing)}, which dataset {f.dataset} does "
+            f"not have; it can serve {', '.join(servable(f)) or 'no task'}"
+        )
+    if f.unpaired and task.given and task.makes == "target":
+        raise PlanError(
+            f"the images and targets of {f.dataset} belong to different cases (unpaired), and {chosen} "
+            "learns from pairs; what can be planned is generation of the images"
+        )
+    reasons.add(
+        "task",
+        chosen,
+        "as asked" if name else "as dataset.json says, or as its folders suggest",
+        f"folders {', '.join(FOLDERS[r] for r in roles_there(f))}",
+        "--task",
+        bool(name) and name != f.task,
+    )
+    return task
+
+
+def _built(f: Fingerprint, name: str, settings: dict[str, Any]) -> Task:
+    if name == "segmentation":
+        settings["classes"] = len(f.labels)
+    try:
+        return TASKS[name].from_json(settings, f"settings of {name}")
+    except (RecordError, ValueError, TypeError) as error:
+        raise PlanError(str(error)) from error
+
+
+def roles_there(f: Fingerprint) -> list[str]:
+    found = [r for r in ("image", "target") if r in f.roles]
+    return [*found, "label"] if any(c.labels for c in f.cases) else found
+
+
+def missing_roles(f: Fingerprint, task: Task) -> list[str]:
+    there = roles_there(f)
+    return [r for r in dict.fromkeys([task.makes, *task.given]) if r not in there]
+
+
+def servable(f: Fingerprint) -> list[str]:
+    """Tasks whose folders the dataset has."""
+    found = []
+    for name in TASKS:
+        try:
+            task = _built(f, name, {})
+        except PlanError:
+            continue
+        paired = task.makes == "target"
+        if not missing_roles(f, task) and not (paired and f.unpaired):
+            found.append(name)
+    return found

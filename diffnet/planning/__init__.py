@@ -13,6 +13,7 @@ from .fingerprint import (
 from .fingerprint_take import take_fingerprint
 from .memory import Memory, Workload, prediction_memory, training_memory
 from .plan import (
+    VERSION,
     Configuration,
     NetworkPlan,
     NoisePlan,
@@ -24,6 +25,7 @@ from .plan import (
 from .planner import make_plan
 
 __all__ = [
+    "VERSION",
     "Budget",
     "CaseMeasure",
     "ChannelMeasure",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -14,14 +13,13 @@ from torch import Tensor
 
 from ..data import Record, UserError
 from ..diffusion import Condition, Denoiser, Diffusion, Method, Tiled, Wrap, WrappedDenoiser
-from ..planning import Configuration
+from ..planning import Configuration, Workload, prediction_memory
 from ..recipes import planned_sampler
 from .run import Run
 
 OUTPUTS = ("mean", "sample", "samples")
 SAMPLES = 8  # draws where the plan names no number
 SHARE = 0.5  # of the free memory that a forward pass may take
-TENSORS = 10  # full-resolution feature maps alive at the widest moment of a forward pass
 
 
 class DrawingError(UserError):
@@ -228,8 +226,16 @@ def fits(like: Tensor, c: Configuration) -> bool:
 
 
 def forward_bytes(c: Configuration, size: Sequence[int]) -> float:
-    """Memory of a forward pass of one example, which its finest stage decides."""
-    return 4.0 * TENSORS * c.network.widths[0] * math.prod(size)
+    """What a network call takes for one example of spatial `size`, beside the weights."""
+    work = Workload(
+        c.target_channels + c.image_channels,
+        c.target_channels,
+        tuple(size),
+        classes=c.classes,
+        precision=c.training.precision,
+    )
+    memory = prediction_memory(c.network, work)
+    return memory.activations + memory.workspace + memory.states
 
 
 def free_memory(device: torch.device) -> float:

@@ -6,6 +6,7 @@ from scipy.stats import kstest
 
 from diffnet.metrics import (
     against_floor,
+    class_agreement,
     energy_distance,
     energy_test,
     feature_scale,
@@ -15,6 +16,7 @@ from diffnet.metrics import (
     mmd,
     mmd_test,
     neighbours,
+    real_agreement,
 )
 
 
@@ -219,3 +221,24 @@ def test_the_scale_gives_real_features_a_variance_of_about_one():
     scaled = real / feature_scale(real)
     assert np.isfinite(scaled).all()
     assert 0.7 < scaled.var(0, ddof=1).sum() <= 1
+
+
+def test_agreement_tells_classes_apart_and_not_more():
+    rng = np.random.default_rng(0)
+    classes = ["a"] * 60 + ["b"] * 60
+    q = np.linalg.qr(normal(6, 6, 9))[0] * np.array([1, 10, 0.1, 1, 1, 1])  # a hard scale
+    real = (rng.standard_normal((120, 6)) + np.repeat([[0.0], [4.0]], 60, 0) * np.eye(6)[0]) @ q.T
+    made = (rng.standard_normal((120, 6)) + np.repeat([[0.0], [4.0]], 60, 0) * np.eye(6)[0]) @ q.T
+    assert class_agreement(real, classes, made, classes).mean() > 0.93
+    assert real_agreement(real, classes) > 0.93
+    assert class_agreement(real, classes, made, classes[::-1]).mean() < 0.07
+    blind = normal(120, 6, 3)
+    assert 0.35 < real_agreement(blind, classes) < 0.65
+
+
+def test_agreement_refuses_classes_that_no_real_image_has():
+    x = normal(8, 2, 0)
+    with pytest.raises(ValueError, match="unknown of the made"):
+        class_agreement(x, ["a", "b"] * 4, x, ["c"] * 8)
+    with pytest.raises(ValueError, match="Real images"):
+        class_agreement(x, ["a"] * 8, x, ["a"] * 8)

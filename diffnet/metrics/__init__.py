@@ -1,5 +1,6 @@
 """Numbers that say how good results are, beside what chance alone gives. numpy, scipy; no torch."""
 
+from .agreement import class_agreement, real_agreement
 from .calibration import Coverage, coverage, crps, spread_skill, spread_skill_of
 from .distribution import (
     Floor,
@@ -31,6 +32,7 @@ __all__ = [
     "TwoSample",
     "against_floor",
     "bootstrap_interval",
+    "class_agreement",
     "coverage",
     "crps",
     "dice",
@@ -51,6 +53,7 @@ __all__ = [
     "neighbours",
     "paired_difference",
     "psnr",
+    "real_agreement",
     "rmse",
     "spread_skill",
     "spread_skill_of",

@@ -12,11 +12,13 @@ from ..data import Dataset, Volume, each, read_json
 from ..tasks import TASKS
 from .evaluate_sets import SET_METRICS, evaluate_sets
 from .evaluation import FILE, Evaluation, finite, pooled
-from .matching import EvaluationError, Pair, Truth, match
+from .matching import SHEET, EvaluationError, Pair, Truth, match
+from .pictures import write_sheet
 from .scoring import IMAGE_METRICS, LABEL_METRICS, Rules, Scores, score
 
 Progress = Callable[[int, int, str], None]
 FOREGROUND = "voxels where any given channel (else the truth) shows more than background or air"
+WORTH_PROCESSES = 20_000_000  # voxels; below, starting processes takes longer than the work
 WITH_INPUT = ("denoising",)  # tasks whose given image is of the truth's kind
 
 
@@ -36,7 +38,7 @@ def evaluate(
     progress: Progress | None = None,
     save: bool = True,
 ) -> Evaluation:
-    """Measure a folder of results; write evaluation.json into it.
+    """Measure a folder of results; write evaluation.json and sheet.png into it, unless not `save`.
 
     predictions: folder with CASE.ext. truth: dataset folder, folder with CASE.ext, or {case:
     files}. task, settings: what the results are; default what the dataset says. metrics: default
@@ -56,7 +58,7 @@ def evaluate(
     chosen = tuple(metrics or _metrics_of(task, predictions))
     kind = _kind(chosen)
     if kind == "sets":
-        found = evaluate_sets(predictions, truth, task, chosen, data_range, progress)
+        found = evaluate_sets(predictions, truth, task, chosen, data_range, progress, save)
     else:
         pairs, notes = match(predictions, truth, role, given, masks)
         rules = Rules(
@@ -67,6 +69,9 @@ def evaluate(
         )
         rules, declared = _declared(rules, pairs, kind, truth, labels, data_range)
         found = _measured(task, pairs, rules, declared, notes, processes, progress)
+        if save:
+            names = truth.channels if isinstance(truth, Dataset) else ()
+            write_sheet(pairs, predictions / SHEET, rules.labels or None, found, names)
     if save:
         found.save(predictions / FILE)
     return found
@@ -83,6 +88,8 @@ def _measured(
 ) -> Evaluation:
     scores: dict[str, Scores] = {}
     jobs = [(p.case, p) for p in pairs]
+    voxels = len(pairs) * Volume.read(pairs[0].result).array.size
+    processes = processes if voxels > WORTH_PROCESSES else 1
     for done, (case, found) in enumerate(each(score, rules, jobs, processes), 1):
         scores[case] = found
         if progress is not None:

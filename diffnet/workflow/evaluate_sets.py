@@ -11,6 +11,8 @@ from ..data import Dataset, Volume
 from ..metrics import (
     Neighbours,
     against_floor,
+    bootstrap_interval,
+    class_agreement,
     energy_distance,
     energy_test,
     feature_scale,
@@ -21,9 +23,11 @@ from ..metrics import (
     mmd,
     mmd_test,
     neighbours,
+    real_agreement,
 )
-from .evaluation import Estimate, Evaluation
-from .matching import EvaluationError, Paths, Truth, image_files
+from .evaluation import Estimate, Evaluation, finite
+from .gallery import write_gallery
+from .matching import SHEET, EvaluationError, Paths, Truth, image_files
 
 SET_METRICS = ("mmd", "energy", "fid", "precision_recall", "ms_ssim")
 MOST = 2000  # images of a set; beyond it the pairwise distances cost more than they tell
@@ -43,6 +47,7 @@ def evaluate_sets(
     metrics: Sequence[str],
     data_range: float | None = None,
     progress: Progress | None = None,
+    sheet: bool = True,
 ) -> Evaluation:
     """Compare the distribution of the images in `predictions` with the real ones' (see metrics).
 
@@ -58,9 +63,15 @@ def evaluate_sets(
             raise EvaluationError(f"{len(files)} {what} images are too few: {LEAST} are the least")
     low, high = _range_of(real_files, data_range)
     total = len(made_files) + len(real_files)
+    classes = classes_of(made_files, truth)
     real, real_images = _features(real_files, low, high, progress, 0, total)
     made, made_images = _features(made_files, low, high, progress, len(real_files), total)
     estimates, chance = _all(metrics, real, made, real_images, made_images, high - low)
+    if classes is not None:
+        found = _agreement(real, made, list(real_files), list(made_files), *classes)
+        estimates, chance = estimates | found[0], chance | found[1]
+    if sheet:
+        write_gallery(made_files, predictions / SHEET, real_files, *(classes or (None, None)))
     return Evaluation(
         task=task,
         metrics=estimates,
@@ -142,6 +153,47 @@ def _likeness(real: list[np.ndarray], made: list[np.ndarray], width: float) -> F
     ours, theirs = (likeness(images, width, PAIRS, SEED) for images in (made, real))
     value = Estimate(ours.mean, ours.low, ours.high, ours.cases, ours.groups)
     return {"ms_ssim": value}, {"ms_ssim": {"floor": theirs.mean}}
+
+
+def classes_of(
+    made: Mapping[str, Paths], truth: Truth
+) -> tuple[dict[str, str], dict[str, str]] | None:
+    """name -> class of made images, which are called CLASS-00001.ext, and of a dataset's cases.
+
+    None where no category of the dataset has all the classes that the names say.
+    """
+    if not isinstance(truth, Dataset):
+        return None
+    ours = {name: name.rpartition("-")[0] for name in made}
+    for column, kind in truth.metadata.items():
+        if kind.kind == "category" and set(ours.values()) <= set(kind.values):
+            cases = [*truth.cases("train"), *truth.cases("test")]
+            return ours, {c.id: c.fields.get(column, "") for c in cases}
+    return None
+
+
+def _agreement(
+    real: np.ndarray,
+    made: np.ndarray,
+    real_names: list[str],
+    made_names: list[str],
+    ours: Mapping[str, str],
+    theirs: Mapping[str, str],
+) -> Found:
+    """Share of made images that are nearest to the class they were asked for."""
+    scale = feature_scale(real)
+    known = np.array([bool(theirs.get(n)) for n in real_names])
+    classes = [theirs[n] for n in real_names if theirs.get(n)]
+    asked = [ours[n] for n in made_names]
+    if len(set(classes)) < 2 or not set(asked) <= set(classes):
+        return {}, {}
+    right = class_agreement(real[known] / scale, classes, made / scale, asked)
+    found = bootstrap_interval(right.astype(float))
+    floor = real_agreement(real[known] / scale, classes, seed=SEED)
+    value = Estimate(
+        finite(found.mean), finite(found.low), finite(found.high), len(made), len(made)
+    )
+    return {"class_agreement": value}, {"class_agreement": {"floor": floor}}
 
 
 def _real(truth: Truth) -> tuple[dict[str, Paths], str]:

@@ -14,7 +14,19 @@ from .columns import aligned, number
 
 FILE = "evaluation.json"
 ONE_GROUP = "all cases are of one group: intervals are over its cases, and tell nothing of others"
-HIGHER = ("psnr", "ssim", "dice", "iou", "nsd", "precision", "recall", "density", "coverage")
+UNDECIDED = ("spread_skill", "ms_ssim", "covered", "covered_if_calibrated")
+HIGHER = (
+    "psnr",
+    "ssim",
+    "dice",
+    "iou",
+    "nsd",
+    "precision",
+    "recall",
+    "density",
+    "coverage",
+    "class_agreement",
+)
 
 
 @dataclass(frozen=True)
@@ -79,7 +91,7 @@ class Evaluation(Record):
 def higher_is_better(metric: str) -> bool | None:
     """True, False, or None where neither holds (spread-skill is best at 1)."""
     name = metric.split("/")[0].removesuffix("_foreground").removesuffix("_mask")
-    return None if name in ("spread_skill", "ms_ssim") else name in HIGHER
+    return None if name in UNDECIDED else name in HIGHER
 
 
 def by_chance(chance: Mapping[str, float]) -> str:

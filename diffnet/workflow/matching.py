@@ -25,7 +25,7 @@ class Pair:
     """One case. result, truth: files that are the channels of one image, or of several raters.
 
     given: what the result was made from; empty where it is not known. mask: where to look as well.
-    std: voxel-wise standard deviation of the samples the result is the mean of.
+    std, samples: of the samples that the result is the mean of, where there are several.
     """
 
     case: str
@@ -34,6 +34,7 @@ class Pair:
     given: Paths = ()
     mask: Path | None = None
     std: Path | None = None
+    samples: Paths = ()
     group: str = ""
 
 
@@ -51,6 +52,7 @@ def match(
     inputs |= image_files(given) if given is not None else {}
     hidden = image_files(masks) if masks is not None else {}
     spread = image_files(predictions / "std", empty=True)
+    draws = image_files(predictions / "samples", empty=True)
     found = _names(results, truths)
     if not found:
         raise EvaluationError(_nothing_fits(predictions, results, truths))
@@ -65,6 +67,7 @@ def match(
             inputs.get(case, ()),
             hidden[case][0] if case in hidden else None,
             _std_of(spread, case),
+            _samples_of(draws, case),
             groups.get(case, case),
         )
         for name, case in found.items()
@@ -127,6 +130,16 @@ def _std_of(spread: Mapping[str, Paths], case: str) -> Path | None:
         if name in spread:
             return spread[name][0]
     return None
+
+
+def _samples_of(draws: Mapping[str, Paths], case: str) -> Paths:
+    """samples/CASE_sample1.ext, CASE_sample2.ext, ... in order; none below two."""
+    numbers = {}
+    for name, paths in draws.items():
+        m = re.fullmatch(re.escape(case) + r"_(?:sample)?(\d+)", name)
+        if m:
+            numbers[int(m[1])] = paths[0]
+    return tuple(numbers[k] for k in sorted(numbers)) if len(numbers) > 1 else ()
 
 
 def _nothing_fits(folder: Path, results: Mapping[str, Paths], truths: Mapping[str, Paths]) -> str:

@@ -17,6 +17,7 @@ from .matching import Pair, Paths
 from .slices import Plane, planes, upright
 
 CASES_2D, CASES_3D, CHANNELS = 6, 2, 4
+BOUND = 0.25  # of the data range: where errors are fully coloured; half of it for uncertainty
 WIDTH, GAP, HEAD, SIDE = 1.7, 0.06, 0.3, 0.95  # inches: panel, between, above, left of the panels
 DPI = 110
 
@@ -57,7 +58,9 @@ def write_sheet(
     """
     dims3 = Volume.read(pairs[0].result).shape[0] > 1
     chosen = _chosen(pairs, CASES_3D if dims3 else CASES_2D, evaluation)
-    rows = [row for pair, said in chosen for row in _rows(pair, said, labels, names)]
+    width = evaluation.settings.get("data_range") if evaluation is not None else None
+    bound = BOUND * width if width else None
+    rows = [row for pair, said in chosen for row in _rows(pair, said, labels, names, bound)]
     note = _legend(labels) if labels else ""
     return draw(rows, path, note)
 
@@ -124,7 +127,11 @@ def _height(row: Row) -> float:
 
 
 def _rows(
-    pair: Pair, said: str, labels: Mapping[str, int] | None, names: Sequence[str]
+    pair: Pair,
+    said: str,
+    labels: Mapping[str, int] | None,
+    names: Sequence[str],
+    bound: float | None,
 ) -> Iterator[Row]:
     result = Volume.read(pair.result)
     array, spacing = upright(result)
@@ -140,7 +147,7 @@ def _rows(
         if labels:
             panels += _label_panels(plane, array, truth, given, labels)
         else:
-            panels += _image_panels(plane, array, truth, std, _is_colour(pair.result, array))
+            panels += _image_panels(plane, array, truth, std, _is_colour(pair.result, array), bound)
         yield Row(
             "\n".join(filter(None, (*_folded(pair.case), said, plane.name))),
             plane.aspect,
@@ -148,7 +155,7 @@ def _rows(
         )
 
 
-def _folded(text: str, width: int = 15) -> list[str]:
+def _folded(text: str, width: int = 13) -> list[str]:
     return [text[i : i + width] for i in range(0, min(len(text), 3 * width), width)]
 
 
@@ -180,6 +187,7 @@ def _image_panels(
     truth: np.ndarray | None,
     std: np.ndarray | None,
     colour: bool,
+    shared: float | None,
 ) -> list[Panel]:
     """Result, truth, error, uncertainty; of several target channels one after the other."""
     if colour:
@@ -197,10 +205,10 @@ def _image_panels(
             if not colour:
                 panels.append(Panel("truth", plane.cut(truth)[k][0], low, high))
             error = np.subtract(plane.cut(result)[k], plane.cut(truth)[k], dtype=np.float64).mean(0)
-            bound = 0.25 * (high - low)
+            bound = shared or BOUND * (high - low)
             panels.append(Panel(f"error ±{number(bound, 2)}", error, -bound, bound, "RdBu_r"))
         if std is not None:
-            bound = float(np.percentile(std[k], 99.5)) or 1.0
+            bound = 0.5 * (shared or BOUND * (high - low))
             title = f"uncertainty 0..{number(bound, 2)}"
             panels.append(Panel(title, plane.cut(std)[k].mean(0), 0, bound, "magma"))
     return panels
@@ -270,10 +278,11 @@ def _chosen(
     ordered, said = list(pairs), {}
     if evaluation is not None and evaluation.metrics:
         metric = next(iter(evaluation.metrics))
+        metric = f"{metric}_foreground" if f"{metric}_foreground" in evaluation.metrics else metric
         values = evaluation.by_case(metric)
         ordered = sorted((p for p in pairs if p.case in values), key=lambda p: values[p.case])
         ordered = ordered if higher_is_better(metric) else ordered[::-1]
-        said = {c: f"{metric} {number(v)}" for c, v in values.items()}
+        said = {c: f"{metric.split('_')[0]} {number(v)}" for c, v in values.items()}
         if len(ordered) > 1:
             said[ordered[0].case] += "\n(worst)"
             said[ordered[-1].case] += "\n(best)"

@@ -9,12 +9,15 @@ import numpy as np
 
 from ..data import Volume, foreground_of, grid_difference
 from ..metrics import (
+    coverage,
+    crps,
     dice,
     hausdorff_95,
     iou,
     mae,
     psnr,
     rmse,
+    spread_skill,
     spread_skill_of,
     ssim_map,
     surface_dice,
@@ -58,12 +61,7 @@ def score(rules: Rules, pair: Pair) -> Scores:
         given = None
     regions = _regions(pair, truth, given)
     values = measure_images(result.array, truth.array, rules, regions)
-    if pair.std is not None and rules.samples > 1:
-        std = Volume.read(pair.std).array
-        inside = np.broadcast_to(regions["foreground"], std.shape)
-        values["spread_skill"] = spread_skill_of(
-            result.array, std, truth.array, rules.samples, inside
-        )
+    values |= _calibration(pair, result, truth, rules, regions["foreground"])
     unchanged = {}
     if rules.with_input and given is not None and given.array.shape == truth.array.shape:
         unchanged = measure_images(given.array, truth.array, rules, regions)
@@ -89,6 +87,30 @@ def measure_images(
             else:
                 values[name] = {"mae": mae, "rmse": rmse}[metric](result, truth, mask)
     return values
+
+
+def _calibration(
+    pair: Pair, result: Volume, truth: Volume, rules: Rules, inside: np.ndarray
+) -> dict[str, float]:
+    """Of the samples in the foreground; of their standard deviation where they are not kept."""
+    if not inside.any():
+        return {}
+    where = np.broadcast_to(inside, truth.array.shape)
+    if pair.samples:
+        draws = np.stack([Volume.read(p).array[where] for p in pair.samples])
+        true = truth.array[where]
+        near = coverage(draws, true)
+        return {
+            "spread_skill": spread_skill(draws, true),
+            "crps": crps(draws, true),
+            "covered": near.observed,
+            "covered_if_calibrated": near.nominal,
+        }
+    if pair.std is not None and rules.samples > 1:
+        std = Volume.read(pair.std).array
+        found = spread_skill_of(result.array, std, truth.array, rules.samples, where)
+        return {"spread_skill": found}
+    return {}
 
 
 def _regions(pair: Pair, truth: Volume, given: Volume | None) -> dict[str, np.ndarray | None]:

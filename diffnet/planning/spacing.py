@@ -101,4 +101,4 @@ def _checked(rows: Sequence[Sequence[float]], name: str) -> np.ndarray:
 
 def by_axis(values: Sequence[float] | np.ndarray) -> str:
     """One number an axis, as people write it: 1.5 x 320 x 256."""
-    return " x ".join(f"{v:.4g}" if v != int(v) else str(int(v)) for v in values)
+    return " x ".join(str(int(v)) if float(v).is_integer() else f"{v:.4g}" for v in values)

@@ -41,7 +41,7 @@ def measure_case(dataset: Dataset, case: Case) -> Measured:
         raise FingerprintError(f"case {case.id} has no image and no target, only {sorted(volumes)}")
     _require_spacing(case.id, first)
     given = volumes.get("image", first)
-    inside = foreground_of(np.asarray(given.array, np.float32))
+    inside = _foreground(np.asarray(given.array, np.float32))
     arrays: dict[str, np.ndarray] = {}
     roles = {}
     for role in ("image", "target"):
@@ -49,7 +49,7 @@ def measure_case(dataset: Dataset, case: Case) -> Measured:
             x = np.asarray(volumes[role].array, np.float32)
             fits = x.shape[1:] == inside.shape
             roles[role] = _measure_role(
-                role, x, inside if fits else foreground_of(x), given.spacing, arrays
+                role, x, inside if fits else _foreground(x), given.spacing, arrays
             )
     _sample(case.id, volumes, inside, arrays)
     record = CaseMeasure(
@@ -70,6 +70,12 @@ def measure_case(dataset: Dataset, case: Case) -> Measured:
         **_label_measures(volumes.get("label"), arrays),
     )
     return Measured(record, arrays)
+
+
+def _foreground(x: np.ndarray) -> np.ndarray:
+    """Everything, where an image shows nothing: a constant one has no foreground."""
+    inside = foreground_of(x)
+    return inside if inside.any() else np.ones_like(inside)
 
 
 def _require_spacing(name: str, volume: Volume) -> None:

@@ -1,13 +1,15 @@
 """What lies on disk: volumes, datasets, geometry, intensity, splits, stores. No torch."""
 
 from .dataset import Case, Dataset, file_hash
-from .description import FIELD_KINDS, TASK_NAMES, DatasetError, MetadataField, nearest
+from .description import TASK_NAMES
 from .foreground import air_level, constant_background, foreground_of
 from .formats import ENDINGS, PICTURES, Header, VolumeError, file_ending, read_header
 from .geometry import Geometry, GeometryError, orientation
 from .guess import LinearGuess, feature_pairs, features, fit_guess
 from .intensity import STD, Scale, ScaleRule, clipped, fit_scale
 from .listing import find_scans
+from .metadata import FIELD_KINDS, DatasetError, MetadataField
+from .naming import nearest
 from .parallel import WorkerError, each
 from .phantom import PhantomError, write_phantom
 from .pixels import cast

@@ -1,4 +1,4 @@
-"""Whether a file holds all the bytes its header promises; ITK reads some truncated formats without a word."""
+"""Whether a file holds the bytes its header promises; ITK reads some cut-off files silently."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def missing_bytes(path: Path) -> str | None:
-    """Why the file is incomplete, as a sentence, or None. Formats whose reader complains by itself pass."""
+    """Why the file is incomplete, or None. Formats whose reader complains by itself pass."""
     name = path.name.lower()
     size = path.stat().st_size
     if size == 0:
@@ -49,7 +49,7 @@ def _gzipped_nifti(path: Path, size: int) -> str | None:
         promised = _nifti_bytes(head)
         if promised is None:
             return None
-        # A whole gzip member ends with its length; only when that disagrees is the stream read through.
+        # A whole gzip member ends with its length; the stream is read only if that disagrees.
         if struct.unpack("<I", _tail(path, size, 4).rjust(4, b"\0"))[0] == promised % 2**32:
             return None
         return _short(_gzip_length(path), promised)
@@ -66,7 +66,7 @@ def _gzip_length(path: Path) -> int:
 
 
 def _nifti_bytes(head: bytes) -> int | None:
-    """Length of an uncompressed single-file NIfTI-1 or -2 file by its header; None: not such a file."""
+    """Length of an uncompressed NIfTI-1 or -2 file by its header; None: not such a file."""
     if len(head) < 348:
         return None
     for order in "<>":

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,28 +11,23 @@ from typing import Any, Self
 
 import numpy as np
 
-from .description import (
-    DatasetError,
-    Description,
-    MetadataField,
-    nearest,
-    read_description,
-)
+from .dataset_json import read_description
+from .description import Description
 from .listing import Listing, list_labels, list_numbered
+from .metadata import COLUMNS, DatasetError, MetadataField, inferred, read_cases, typed
+from .naming import nearest
 from .volume import Volume
 
 ROLES = {"image": "images", "target": "targets", "label": "labels"}
 SPLITS = {"train": "Tr", "test": "Ts"}
-COLUMNS = ("case", "group", "split")
-_MOST_VALUES = 20  # distinct values of an undeclared column that still make a category
-_YES, _NO = ("1", "true", "yes", "y"), ("0", "false", "no", "n")
 
 
 @dataclass(frozen=True)
 class Case:
-    """One case. files: role -> its channels' paths (of labels: one a rater). fields: column -> text.
+    """One case. files: role -> its channels' paths (of labels: one a rater).
 
-    missing: role -> numbers of the channels that are not there, in datasets that allow it.
+    fields: column of cases.csv -> text. missing: role -> numbers of the channels that are not
+    there, in datasets that allow it.
     """
 
     id: str
@@ -47,14 +40,14 @@ class Case:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A folder with dataset.json, imagesTr, ...; the format is in documentation/dataset_format.md."""
+    """A folder with dataset.json, imagesTr, ...; see documentation/dataset_format.md."""
 
     folder: Path
     description: Description
 
     @classmethod
     def open(cls, folder: Path | str) -> Self:
-        """Read dataset.json; files are listed when asked for. DatasetError: what is wrong with it."""
+        """Read dataset.json; files are listed when asked for. DatasetError: what is wrong."""
         folder = Path(folder)
         if not folder.is_dir():
             raise DatasetError(f"{folder} is no folder: name the folder that holds dataset.json")
@@ -97,7 +90,7 @@ class Dataset:
 
     @cached_property
     def task(self) -> str | None:
-        """The task dataset.json names, else the one that alone fits; None: the user has to say it."""
+        """The task dataset.json names, else the one that alone fits; None: it must be said."""
         if self.description.task is not None:
             return self.description.task
         found = {role for role in ROLES if self.listings["train", role].files}
@@ -123,7 +116,7 @@ class Dataset:
                     columns.setdefault(column, []).append(text)
         for column, texts in columns.items():
             if column not in declared:
-                declared[column] = _inferred(texts)
+                declared[column] = inferred(texts)
             elif declared[column].kind == "category" and not declared[column].values:
                 declared[column] = MetadataField("category", tuple(sorted(set(texts))))
         return declared
@@ -227,7 +220,7 @@ class Dataset:
             raise DatasetError(f"cases.csv, case {case.id}, column {column}: {error}") from error
 
     def content_hash(self, case: Case) -> str:
-        """Hash of the bytes of all files of a case and of their roles; names and dates do not matter."""
+        """Hash of the bytes and roles of all files of a case; names and dates do not matter."""
         total = hashlib.blake2b(digest_size=16)
         for role in sorted(case.files):
             total.update(f"{role} {case.missing.get(role, ())}\n".encode())
@@ -247,56 +240,3 @@ def file_hash(path: Path) -> bytes:
         except FileNotFoundError as error:
             raise DatasetError(f"{name} does not exist any more") from error
     return total.digest()
-
-
-def read_cases(path: Path) -> dict[str, dict[str, str]]:
-    """A cases.csv as case -> {column: text}. DatasetError: no column `case`, or a case twice."""
-    if not path.is_file():
-        return {}
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as opened:
-            reader = csv.DictReader(opened, restkey="", restval="")
-            rows = list(reader)
-            columns = reader.fieldnames or []
-    except UnicodeDecodeError as error:
-        raise DatasetError(f"{path} is not UTF-8 text: {error}. Save it as UTF-8") from error
-    if "case" not in columns:
-        raise DatasetError(f"{path} has no column 'case'; {nearest('case', columns)}")
-    made: dict[str, dict[str, str]] = {}
-    for line, row in enumerate(rows, 2):
-        if "" in row:
-            raise DatasetError(f"{path}, line {line}: more cells than columns; quote the commas")
-        if row["case"] in made:
-            raise DatasetError(f"{path}, line {line}: case {row['case']!r} is there twice")
-        made[row["case"]] = row
-    return made
-
-
-def typed(text: str, kind: MetadataField) -> float | str | bool:
-    """A cell of cases.csv as its kind. ValueError: it is not of that kind."""
-    if kind.kind == "number":
-        try:
-            return float(text)
-        except ValueError:
-            raise ValueError(f"{text!r} is not a number") from None
-    if kind.kind == "flag":
-        if text.lower() not in _YES + _NO:
-            raise ValueError(f"{text!r} is no flag; write 1 or 0")
-        return text.lower() in _YES
-    if kind.kind == "category" and text not in kind.values:
-        raise ValueError(f"{text!r} is not a declared value; {nearest(text, kind.values)}")
-    return text
-
-
-def _inferred(texts: Iterable[str]) -> MetadataField:
-    """Numbers where all are, a category where few values come again and again, else text."""
-    texts = list(texts)
-    number = MetadataField("number")
-    try:
-        for text in texts:
-            typed(text, number)
-    except ValueError:
-        values = sorted(set(texts))
-        few = len(values) <= _MOST_VALUES and 2 * len(values) <= len(texts)
-        return MetadataField("category", tuple(values)) if few else MetadataField("text")
-    return number

@@ -15,9 +15,9 @@ import SimpleITK as sitk
 from .completeness import missing_bytes
 from .record import UserError, written_whole
 
-ENDINGS = tuple([".nii.gz", ".nii", ".nrrd", ".mha", ".mhd", ".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".dcm"])
 # Formats without a physical grid: what they call resolution is dots per inch of a print.
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd", *PICTURES, ".dcm")
 Result = TypeVar("Result")
 
 sitk.ProcessObject.SetGlobalWarningDisplay(False)
@@ -29,7 +29,7 @@ class VolumeError(UserError):
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of itself before its voxels are read. shape (Z, Y, X), spacing (z, y, x) mm."""
+    """What a file says before its voxels are read. shape (Z, Y, X), spacing (z, y, x) mm."""
 
     shape: tuple[int, int, int]
     spacing: tuple[float, float, float]
@@ -38,7 +38,7 @@ class Header:
 
 
 def file_ending(path: Path | str) -> str:
-    """The ending of an image file in lower case, two-part endings whole; "" when it is none of ENDINGS."""
+    """The ending of an image file in lower case, .nii.gz whole; "" when it is none of ENDINGS."""
     name = Path(path).name.lower()
     return next((e for e in ENDINGS if name.endswith(e)), "")
 
@@ -52,7 +52,7 @@ def read_image(path: Path) -> sitk.Image:
 
 
 def read_header(path: Path | str) -> Header:
-    """Read only the header (of a DICOM folder: every file's). VolumeError: unreadable, four axes."""
+    """Read the header only (of a DICOM folder: every file's). VolumeError: unreadable."""
     path = Path(path)
     names = _checked(path, lambda: series_files(path)) if path.is_dir() else [path]
     reader = sitk.ImageFileReader()
@@ -61,7 +61,7 @@ def read_header(path: Path | str) -> Header:
     size, spacing = list(reader.GetSize()), list(reader.GetSpacing())
     if any(n > 1 for n in size[3:]):
         raise VolumeError(_too_many_axes(path, tuple(size)))
-    size, spacing = (size[:3] + [1])[:3], (spacing[:3] + [1.0])[:3]
+    size, spacing = [*size[:3], 1][:3], [*spacing[:3], 1.0][:3]
     if len(names) > 1:
         size[2] = len(names)
     if file_ending(path) in PICTURES:
@@ -73,7 +73,7 @@ def read_header(path: Path | str) -> Header:
 
 
 def series_files(folder: Path) -> list[Path]:
-    """Files of the one DICOM series in a folder, in order of position. VolumeError: none or several."""
+    """Files of the one DICOM series in a folder, by position. VolumeError: none or several."""
     series = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
     if len(series) != 1:
         found = "no DICOM series" if not series else f"{len(series)} DICOM series"
@@ -83,7 +83,7 @@ def series_files(folder: Path) -> list[Path]:
 
 
 def write_image(image: sitk.Image, path: Path) -> None:
-    """Write whole or not at all. VolumeError: the format, the disk or the folder does not allow it."""
+    """Write whole or not at all. VolumeError: the format, disk or folder does not allow it."""
     ending = file_ending(path)
     try:
         if ending == ".mhd":
@@ -96,7 +96,7 @@ def write_image(image: sitk.Image, path: Path) -> None:
 
 
 def _write_pair(image: sitk.Image, path: Path) -> None:
-    """An .mhd header names its .raw file, so both are made under their final names in a folder beside."""
+    """An .mhd names its .raw file, so both get their final names in a folder beside."""
     path.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
@@ -125,7 +125,7 @@ def _read_series(folder: Path) -> sitk.Image:
 
 
 def _check_gaps(folder: Path, names: list[Path]) -> None:
-    """VolumeError: neighbouring slices are not all equally far apart, so one spacing would be wrong."""
+    """VolumeError: slices are not equally far apart, so one spacing would be wrong."""
     positions = []
     for name in names:
         reader = sitk.ImageFileReader()
@@ -137,13 +137,13 @@ def _check_gaps(folder: Path, names: list[Path]) -> None:
     gaps = np.linalg.norm(np.diff(positions, axis=0), axis=1)
     if gaps.max() - gaps.min() > 0.05 * np.median(gaps):
         raise VolumeError(
-            f"{folder}: slices are {gaps.min():.3g} to {gaps.max():.3g} mm apart; a slice is missing "
+            f"{folder}: slices are {gaps.min():.3g} to {gaps.max():.3g} mm apart; one is missing "
             "or two series are mixed. Export the series again, or resample it to even slices"
         )
 
 
 def _checked(path: Path, call: Callable[[], Result]) -> Result:
-    """The call's result. VolumeError with the file's name: it is not there, or ITK cannot read it."""
+    """The call's result. VolumeError: the file is not there, or ITK cannot read it."""
     if not path.exists():
         raise VolumeError(f"{path} does not exist")
     try:

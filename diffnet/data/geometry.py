@@ -55,9 +55,10 @@ class Geometry(Record):
     ) -> Self:
         """The way of `volume` to `spacing` (mm, network order; None keeps the file's).
 
-        3-D volumes are first turned so that z, y, x run along superior, posterior, left as nearly as
-        their direction allows; `transpose` then says which of these is the network's first, second
-        and third axis. 2-D images are not turned, and their z axis is left as it is.
+        3-D volumes are first turned so that z, y, x run along superior, posterior, left as nearly
+        as their direction allows; `transpose` then says which of these is the network's first,
+        second and third axis. 2-D images are not turned, and their z axis is left as it is.
+        GeometryError: spacing, transpose or box (file axes) that is none.
         """
         if sorted(transpose) != [0, 1, 2]:
             raise GeometryError(f"transpose must order the axes 0, 1, 2; it is {tuple(transpose)}")
@@ -93,7 +94,7 @@ class Geometry(Record):
         return _resampled(turned, self.file_spacing, self.spacing, self.shape, kind)
 
     def undo(self, array: np.ndarray, kind: str, fill: float | Sequence[float] = 0.0) -> np.ndarray:
-        """(C, *shape) to (C, *file_shape); outside the box stands `fill`, one value or one a channel."""
+        """(C, *shape) to (C, *file_shape); outside the box is `fill`, one value or one each."""
         _require_kind(kind)
         if array.shape[1:] != self.shape:
             raise GeometryError(
@@ -119,7 +120,7 @@ class Geometry(Record):
 
 
 def orientation(volume: Volume) -> tuple[tuple[int, int, int], tuple[bool, bool, bool]]:
-    """(file axis that runs most nearly along superior, posterior, left; whether it runs against it)."""
+    """File axes nearest to superior, posterior, left, and whether each runs against it."""
     if volume.dims == 2 or len(volume.direction) != 9:
         return (0, 1, 2), (False, False, False)
     # Columns are the file's x, y, z axes and rows left, posterior, superior: both are turned round.

@@ -15,8 +15,8 @@ class LinearGuess(Record):
     """guess_j = bias_j + sum_i weights_ji feature_i(given), the same at every voxel.
 
     Features are the given channels and, for degree 2, their products g_i g_k with i <= k.
-    std_j: standard deviation of target_j - guess_j over the training set. With no features the guess is
-    the mean of the target (class frequencies for one-hot labels).
+    std_j: standard deviation of target_j - guess_j over the training set. With no features the
+    guess is the mean of the target (class frequencies for one-hot labels).
     """
 
     degree: int
@@ -49,7 +49,8 @@ def fit_guess(pairs: Iterable[tuple[np.ndarray, np.ndarray]], degree: int) -> Li
         f = np.concatenate([f, np.ones((1, target.shape[1]))])
         y = target.astype(np.float64)
         if gram is None:
-            gram, cross, square = np.zeros((len(f),) * 2), np.zeros((len(f), len(y))), np.zeros(len(y))
+            gram, cross = np.zeros((len(f), len(f))), np.zeros((len(f), len(y)))
+            square = np.zeros(len(y))
         gram += f @ f.T
         cross += f @ y.T
         square += (y**2).sum(1)

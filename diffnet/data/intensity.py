@@ -1,4 +1,4 @@
-"""Intensities to and from the network's units (mean 0, standard deviation 0.5), with exact inverses."""
+"""Intensities to and from the network's units (mean 0, std 0.5), with exact inverses."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ STD = 0.5
 class ScaleRule(Record):
     """How one channel is brought to network units.
 
-    kind "fixed": (x - shift) / factor with the numbers given here, the same for every case (CT, RGB, and
-    whatever is to be predicted). kind "case": shift and factor are measured on each case's foreground,
-    for given channels in arbitrary units (MR). low, high: clip first, in file units; None is no bound.
+    kind "fixed": (x - shift) / factor with the numbers given here, the same for every case (CT, RGB,
+    and whatever is to be predicted). kind "case": shift and factor are measured on each case's
+    foreground, for given channels in arbitrary units (MR). low, high: clip first, in file units;
+    None is no bound.
     """
 
     kind: str = "fixed"
@@ -58,7 +59,7 @@ def clipped(rules: Sequence[ScaleRule], array: np.ndarray) -> np.ndarray:
 def fit_scale(
     rules: Sequence[ScaleRule], array: np.ndarray, foreground: np.ndarray | None = None
 ) -> Scale:
-    """The map of one case. `foreground` (Z, Y, X) bool: where "case" rules measure; None is everywhere."""
+    """The map of one case. `foreground` (Z, Y, X) bool: where "case" rules measure; None: all."""
     pairs = [_fit(r, x, foreground) for r, x in zip(rules, array, strict=True)]
     return Scale(tuple(p[0] for p in pairs), tuple(p[1] for p in pairs))
 

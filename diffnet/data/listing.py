@@ -1,4 +1,4 @@
-"""Which files of a folder belong to which case, by their names alone and one look at each folder."""
+"""Which files of a folder belong to which case, by their names and one look at the folder."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .description import SERIES, DatasetError
+from .description import SERIES
 from .formats import VolumeError, file_ending, read_header
+from .metadata import DatasetError
 
 _NUMBERED = re.compile(r"(.+)_(\d{4})")
 
@@ -55,9 +56,9 @@ def list_labels(folder: Path, ending: str, cases: Collection[str], raters: bool)
 def find_scans(folder: Path | str, ending: str, channels: int) -> dict[str, tuple[Path, ...]]:
     """New scans to predict from: case -> its channels' files, in order.
 
-    Files are named CASE_0000.ext, CASE_0001.ext, ...; where one file holds all channels (one channel,
-    RGB) CASE.ext does as well. `folder` may also be one such file. DatasetError: none found, another
-    format, channels missing or too many, with the names.
+    Files are named CASE_0000.ext, CASE_0001.ext, ...; where one file holds all channels (one
+    channel, RGB) CASE.ext does as well. `folder` may also be one such file. DatasetError: none
+    found, another format, channels missing or too many, with the names.
     """
     folder = Path(folder)
     if not folder.exists():
@@ -103,7 +104,8 @@ def _channel_problem(case: str, files: dict[int, Path], channels: int) -> str | 
         except VolumeError as error:
             return str(error)
         # Only a reading tells whether a fourth, transparent channel counts.
-        if inside == channels or ((inside, channels) in ((4, 3), (2, 1), (3, 1)) and _picture(files)):
+        likely = (inside, channels) in ((4, 3), (2, 1), (3, 1)) and _picture(files)
+        if inside == channels or likely:
             return None
         return f"case {case} has one file with {inside} channels, and {channels} are needed"
     have = ", ".join(f"{i:04d}" for i in files)

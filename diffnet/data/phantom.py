@@ -1,4 +1,4 @@
-"""Small dataset folders for every task, made of random anatomy: for tests, demonstrations, trials."""
+"""Small dataset folders for every task, made of random anatomy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from .description import TASK_NAMES, nearest
+from .description import TASK_NAMES
+from .naming import nearest
 from .phantom_anatomy import BODIES, Tissue, coordinates, tissue_map, warped
 from .phantom_scan import ct_scan, mr_scan
 from .pixels import cast
@@ -44,7 +45,7 @@ class Scan:
 
 @dataclass(frozen=True)
 class Maker:
-    """How cases of a task are made. scan(places, index, testing, rng); json: keys of dataset.json."""
+    """How cases of a task are made. scan(places, index, testing, rng); json: for dataset.json."""
 
     scan: Callable[[np.ndarray, int, bool, np.random.Generator], Scan]
     json: dict[str, Any]
@@ -59,7 +60,7 @@ def write_phantom(
     size: int | None = None,
     seed: int = 0,
 ) -> Path:
-    """Write a dataset folder for `task`: `cases` training cases and a quarter as many (2 at least) to test.
+    """Write a dataset folder for `task`, with a quarter as many (at least 2) cases to test.
 
     size: voxels along y and x (48 in 2-D, 32 in 3-D); 3-D cases have three quarters as many slices,
     a tilted direction, and spacings that vary a little. The same arguments give the same voxels.

@@ -77,7 +77,7 @@ def _paint(
 
 
 def _head(places: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    z, y, x = places
+    x = places[2]
     depth = _distance(places, (0, 0, 0), (0.88, 0.92, 0.76))
     folds = np.zeros_like(depth)
     for _ in range(4):

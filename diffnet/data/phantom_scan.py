@@ -47,7 +47,7 @@ def mr_scan(
 
 
 def ct_scan(tissue: np.ndarray, noise: float, rng: np.random.Generator) -> np.ndarray:
-    """Hounsfield units with noise of the given standard deviation, grainy as after reconstruction."""
+    """Hounsfield units; noise: its standard deviation, grainy as after reconstruction."""
     clean = shown(tissue, "CT")
     if noise <= 0:
         return clean

@@ -1,4 +1,4 @@
-"""Casting between dtypes by rounding and clipping, and the dtype in which a format holds an array."""
+"""Casting by rounding and clipping, and the dtype in which a format holds an array."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PICTURE_DTYPES = {
 
 
 def cast(array: np.ndarray, dtype: np.dtype | str | type) -> np.ndarray:
-    """`array` as dtype; floats that become integers are rounded, all are clipped to the dtype's range.
+    """`array` as dtype; floats that become integers are rounded, all are clipped to its range.
 
     ValueError: NaN into an integer dtype.
     """

@@ -18,18 +18,18 @@ class UserError(ValueError):
 
 
 class RecordError(UserError):
-    """A file that does not hold what it should; the message says which key, and what was expected."""
+    """A file that does not hold what it should; the message says which key and what should be."""
 
 
 class Record:
-    """Mixin for frozen dataclasses: `save` and `load` as JSON, nested records, tuples and dicts included."""
+    """Mixin for frozen dataclasses: `save` and `load` as JSON, nested records included."""
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)  # type: ignore[call-overload]
 
     @classmethod
     def from_json(cls, data: Any, where: str = "") -> Self:
-        """Rebuild from parsed JSON. RecordError: a missing or unknown key, or a value of another type."""
+        """Rebuild from parsed JSON. RecordError: a missing or unknown key, or another type."""
         where = where or cls.__name__
         if not isinstance(data, dict):
             raise RecordError(f"{where}: expected an object, found {data!r:.80}")

@@ -107,7 +107,7 @@ def apply_axis(array: np.ndarray, weights: np.ndarray, axis: int) -> np.ndarray:
 
 
 def resample_image(array: np.ndarray, weights: dict[int, np.ndarray]) -> np.ndarray:
-    """(C, Z, Y, X) to float32 on the new grid; weights: spatial axis -> (m, n). Keeps each range."""
+    """(C, Z, Y, X) to float32 on the new grid, in each channel's old range; weights: by axis."""
     out = np.ascontiguousarray(array, np.float32)
     low, high = (f(out, axis=(1, 2, 3), keepdims=True) for f in (np.min, np.max))
     for axis in _cheapest_first(weights):

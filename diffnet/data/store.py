@@ -59,7 +59,7 @@ class Store:
         return sorted(n[:-end] for n in names if n.endswith(_MANIFEST) and not n.startswith("."))
 
     def has(self, case: str) -> bool:
-        """Whether the case is complete: its manifest and all its arrays, each of the length written."""
+        """Whether its manifest and all its arrays, each of the length written, are there."""
         if not self._manifest_path(case).is_file():
             return False
         try:
@@ -85,7 +85,6 @@ class Store:
             }
         manifest = {"version": VERSION, "arrays": described, "entry": entry}
         write_json(self._manifest_path(case), manifest)
-        self._manifests[case] = manifest
 
     def remove(self, case: str) -> None:
         """Take a case away: first its manifest, then the arrays that it names."""
@@ -165,7 +164,7 @@ class Store:
             manifest = read_json(path)
             if not isinstance(manifest, dict) or manifest.get("version") != VERSION:
                 raise StoreError(
-                    f"{path} was written by another version: delete {self.folder} and preprocess again"
+                    f"{path} is of another version: delete {self.folder} and preprocess again"
                 )
             self._manifests[case] = manifest
         return self._manifests[case]

@@ -1,4 +1,4 @@
-"""One image as an array with its place in the patient, read from and written to the usual formats."""
+"""One image as an array with its place in the patient, read from and written to files."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from .pixels import cast, storable
 class Volume:
     """An image of one or several channels on one grid.
 
-    array: (C, Z, Y, X) in the file's dtype; 2-D images have Z = 1. spacing: (z, y, x) in mm, 1 for z in
-    a 2-D file. origin, direction: as ITK has them, (x, y[, z]) and row-major; their length is that of the
-    file's grid, so a flat 3-D file (Z = 1) keeps its place in space. dims: 2 when Z = 1, else 3.
+    array: (C, Z, Y, X) in the file's dtype; 2-D images have Z = 1. spacing: (z, y, x) in mm, 1 for
+    z in a 2-D file. origin, direction: as ITK has them, (x, y[, z]) and row-major; their length is
+    that of the file's grid, so a flat 3-D file (Z = 1) keeps its place in space. dims: 2 when
+    Z = 1, else 3.
     """
 
     array: np.ndarray
@@ -94,14 +95,15 @@ class Volume:
         return dataclasses.replace(self, array=array)
 
     def as_type(self, dtype: np.dtype | str | type) -> Self:
-        """The same image in another dtype; integers are rounded and clipped to what the dtype holds."""
+        """The same image in another dtype; into integers values are rounded and clipped."""
         return self.with_array(cast(self.array, dtype))
 
     def write(self, path: Path | str) -> None:
         """Write whole or not at all, in the format of the name and the dtype of the array.
 
-        Several channels become one file with several components. Pictures (png, jpg, bmp, tif) that
-        cannot hold the dtype get the nearest they can, rounded and clipped. VolumeError: not possible.
+        Several channels become one file with several components. Pictures (png, jpg, bmp, tif)
+        that cannot hold the dtype get the nearest they can, rounded and clipped. VolumeError: the
+        format cannot hold the image.
         """
         path = Path(path)
         ending = file_ending(path)
@@ -135,7 +137,7 @@ class Volume:
 
 
 def _picture_channels(array: np.ndarray, path: Path) -> np.ndarray:
-    """Without an alpha channel that says nothing, and without the copies ITK makes of a grey bitmap."""
+    """Without an alpha channel that says nothing and the copies ITK makes of a grey bitmap."""
     if len(array) in (2, 4) and (array[-1] == array[-1].flat[0]).all():
         array = array[:-1]
     grey = file_ending(path) == ".bmp" and len(array) == 3

@@ -16,8 +16,8 @@ STD = 0.5
 class ScaleRule(Record):
     """How one channel is brought to network units.
 
-    kind "fixed": (x - shift) / factor with the numbers given here, the same for every case (CT, RGB,
-    and whatever is to be predicted). kind "case": shift and factor are measured on each case's
+    kind "fixed": (x - shift) / factor with the numbers given here, the same for every case (CT,
+    RGB, and whatever is to be predicted). kind "case": shift and factor are measured on each case's
     foreground, for given channels in arbitrary units (MR). low, high: clip first, in file units;
     None is no bound.
     """

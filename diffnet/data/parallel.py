@@ -83,7 +83,8 @@ def _killed(names: Iterable[str]) -> WorkerError:
     return WorkerError(
         f"a worker process was ended from outside, with these in work: {', '.join(names)}. Most "
         "often the memory ran out. What was finished is kept: run the same command again with "
-        "fewer processes (--processes 1 needs the least)"
+        "fewer processes (--processes 1 needs the least). In a script of your own, calls that "
+        'start processes have to stand under `if __name__ == "__main__":`'
     )
 
 

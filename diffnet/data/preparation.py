@@ -142,7 +142,7 @@ def store_case(shared: tuple[Dataset, Preparation, Store], case: Case) -> str:
 
 def entry(case: Case, key: str, content: str, prepared: Prepared) -> dict[str, Any]:
     """What is stored beside the arrays: enough to undo the preparation."""
-    return {
+    found = {
         "key": key,
         "content": content,
         "group": case.group,
@@ -151,6 +151,7 @@ def entry(case: Case, key: str, content: str, prepared: Prepared) -> dict[str, A
         "geometry": prepared.geometry.to_json(),
         "scales": {role: scale.to_json() for role, scale in prepared.scales.items()},
     }
+    return json.loads(json.dumps(found))  # lists for tuples: as it will be read back
 
 
 def _require_one_grid(volumes: dict[str, Volume]) -> None:

@@ -12,6 +12,7 @@ from .edm import EDM
 from .flow import Flow
 from .recipe import Recipe
 from .regression import Regression
+from .sampling import planned_sampler
 
 RECIPES: dict[str, type[Recipe]] = {
     "edm": EDM,
@@ -52,4 +53,4 @@ def _own(file: str, name: str) -> type[Recipe]:
     return found[name]
 
 
-__all__ = ["DDPM", "EDM", "RECIPES", "Flow", "Recipe", "Regression", "find_recipe"]
+__all__ = ["DDPM", "EDM", "RECIPES", "Flow", "Recipe", "Regression", "find_recipe", "planned_sampler"]

@@ -56,6 +56,8 @@ class Record:
 
 def _read(value: Any, hint: Any, where: str) -> Any:
     """`value` as `hint` wants it: lists become tuples, objects become records."""
+    if hint is Any:
+        return value
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         if value is None and type(None) in arguments:

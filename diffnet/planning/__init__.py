@@ -1,6 +1,7 @@
 """What is measured on a dataset, what is decided from it, and why."""
 
 from .budget import Budget, PlanError
+from .difference import Difference, differences
 from .fingerprint import (
     CaseMeasure,
     ChannelMeasure,
@@ -12,6 +13,7 @@ from .fingerprint import (
 )
 from .fingerprint_take import take_fingerprint
 from .memory import Memory, Workload, prediction_memory, training_memory
+from .page import explanation_rows, fingerprint_rows, plan_rows
 from .plan import (
     VERSION,
     Configuration,
@@ -31,6 +33,7 @@ __all__ = [
     "ChannelMeasure",
     "ChannelSummary",
     "Configuration",
+    "Difference",
     "Fingerprint",
     "FingerprintError",
     "Memory",
@@ -44,7 +47,11 @@ __all__ = [
     "TrainingPlan",
     "Why",
     "Workload",
+    "differences",
+    "explanation_rows",
+    "fingerprint_rows",
     "make_plan",
+    "plan_rows",
     "prediction_memory",
     "take_fingerprint",
     "training_memory",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -68,7 +69,7 @@ def make_plan(
         dataset=f.dataset,
         fingerprint=f.content,
         task=chosen.name,
-        task_settings=chosen.to_json(),
+        task_settings=json.loads(json.dumps(chosen.to_json())),  # as it is read back: no tuples
         dims=f.dims,
         channels=f.channels,
         targets=f.targets,

@@ -1,0 +1,68 @@
+"""The first two stages of every journey: the fingerprint and the plan, kept in the work folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..data import Dataset, RecordError
+from ..planning import Budget, Fingerprint, Plan, make_plan, take_fingerprint
+from .work import Work
+
+Progress = Callable[[int, int, str], None]
+GIGABYTE = 1e9
+
+
+def measured(
+    dataset: Dataset, work: Work, processes: int | None = None, progress: Progress | None = None
+) -> Fingerprint:
+    """Take the dataset's fingerprint and write it. Cases that did not change are not measured again."""
+    found = take_fingerprint(dataset, processes, work.folder / "fingerprint", progress)
+    if not _same(work.fingerprint, found, Fingerprint):
+        found.save(work.fingerprint)
+    return found
+
+
+def decided(
+    fingerprint: Fingerprint,
+    work: Work,
+    task: str | None = None,
+    settings: dict[str, Any] | None = None,
+    budget: Budget | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Plan:
+    """Make the plan and write it. One that was there and differs is kept as plan.previous.json."""
+    plan = make_plan(fingerprint, task, settings, budget, overrides)
+    if _same(work.plan, plan, Plan):
+        return plan
+    if work.plan.exists():
+        os.replace(work.plan, work.plan.with_name("plan.previous.json"))
+    plan.save(work.plan)
+    return plan
+
+
+def _same(path: Path, record: Any, kind: type) -> bool:
+    """Whether the file holds this record already; one that cannot be read does not."""
+    if not path.exists():
+        return False
+    try:
+        return kind.load(path) == record  # type: ignore[attr-defined]
+    except RecordError:
+        return False
+
+
+def budget_here(
+    device: str = "auto", gpu_memory: float | None = None, minutes: float | None = None
+) -> Budget:
+    """What this machine offers: its card if there is one, else its cores. gpu_memory plans for another."""
+    import torch
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    kind = device.split(":")[0]
+    if device == "auto":
+        kind = "cuda" if gpu_memory or torch.cuda.is_available() else "cpu"
+    if kind == "cuda" and gpu_memory is None and torch.cuda.is_available():
+        gpu_memory = round(torch.cuda.get_device_properties(0).total_memory / GIGABYTE, 1)
+    return Budget(kind, gpu_memory, minutes, cores)

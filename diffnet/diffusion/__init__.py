@@ -2,7 +2,10 @@
 
 from .batch import Batch, Condition
 from .denoiser import BLANK, Denoiser, Remembering, Wrap, WrappedDenoiser, keep
+from .direct_denoiser import DirectDenoiser
 from .ensemble import Ensemble, Mirrored, Planes, SliceWise
+from .guidance import *  # noqa: F403
+from .guidance import __all__ as _guidance
 from .learned_variance import LearnedVariance
 from .method import Diffusion, Method
 from .network_denoiser import NetworkDenoiser, per_channel
@@ -32,6 +35,7 @@ __all__ = [
     "Condition",
     "Denoiser",
     "Diffusion",
+    "DirectDenoiser",
     "Ensemble",
     "Epsilon",
     "FlowVelocity",
@@ -61,6 +65,7 @@ __all__ = [
     "keep",
     "noise_level",
     "per_channel",
+    *_guidance,
     *_objectives,
     *_processes,
     *_samplers,

@@ -36,12 +36,12 @@ class LearnedVariance(NetworkDenoiser):
 def step_variances(process: GaussianProcess, t: Tensor, s: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """(smallest, largest, gain), each (B,), of a step from t to s < t.
 
-    smallest is the variance of x_s given x_t and x_0, largest that of x_t given x_s, brought to s's
-    scale; gain is how far the mean of x_s moves with x_0.
+    smallest is the variance of x_s given x_t and x_0, largest that of x_t given x_s; gain is how
+    far the mean of x_s moves with x_0.
     """
     a_t, _, c_t = process.coefficients(t)
     a_s, _, c_s = process.coefficients(s)
     rho = process.kept(t, s)
     smallest = (c_s**2 - rho**2).clamp(min=1e-20)
-    largest = ((c_t * a_s / a_t) ** 2 - c_s**2).clamp(min=1e-20) * (a_t / a_s) ** 2
-    return smallest, largest.maximum(smallest), a_s - rho * a_t / c_t
+    largest = (c_t**2 - (c_s * a_t / a_s) ** 2).maximum(smallest)
+    return smallest, largest, a_s - rho * a_t / c_t

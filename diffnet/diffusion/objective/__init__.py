@@ -1,5 +1,6 @@
 """Objectives: what a denoiser is asked at each training step, and how its answer is judged."""
 
+from .direct import DirectObjective, PosteriorObjective, Times
 from .levels import Levels, LogNormal, LogUniformLevels, TimeUniform
 from .losses import LOSSES, Absolute, DiceCrossEntropy, Huber, Loss, Square
 from .objective import Objective
@@ -25,6 +26,7 @@ __all__ = [
     "WEIGHTS",
     "Absolute",
     "DiceCrossEntropy",
+    "DirectObjective",
     "EpsilonError",
     "FlowError",
     "Huber",
@@ -36,10 +38,12 @@ __all__ = [
     "MinSnr",
     "NetworkError",
     "Objective",
+    "PosteriorObjective",
     "Sigmoid",
     "SoftMinSnr",
     "Square",
     "TimeUniform",
+    "Times",
     "Unit",
     "Variational",
     "VelocityError",

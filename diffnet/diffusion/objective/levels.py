@@ -22,8 +22,7 @@ class Levels(ABC):
     blank: float
 
     def __post_init__(self) -> None:
-        if not 0 <= self.blank <= 1:
-            raise ValueError(f"a share of {self.blank} blank examples; it must lie in [0, 1]")
+        check_blank(self.blank)
 
     def draw(self, like: Tensor) -> Tensor:
         """Levels (B,), infinite where blank."""
@@ -86,6 +85,12 @@ class TimeUniform(Levels):
 
     def at(self, quantile: Tensor) -> Tensor:
         return self.process.level(quantile)
+
+
+def check_blank(share: float) -> None:
+    """Raise ValueError if it is no share."""
+    if not 0 <= share <= 1:
+        raise ValueError(f"a share of {share} blank examples; it must lie in [0, 1]")
 
 
 def stratified(count: int, device: torch.device) -> Tensor:

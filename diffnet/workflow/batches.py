@@ -160,6 +160,7 @@ class Feed:
             num_workers=self.workers,
             prefetch_factor=3 if self.workers else None,
             pin_memory=self.device.type == "cuda",
+            generator=torch.Generator(),  # a loader of its own leaves the global state alone
         )
         for arrays in loader:
             yield {

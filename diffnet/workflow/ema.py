@@ -22,14 +22,14 @@ def power_exponent(width: float) -> float:
 class PowerEMA:
     """theta_hat <- beta theta_hat + (1 - beta) theta with beta = (1 - 1 / t)^(gamma + 1) at step t.
 
-    The average's width grows with training, so no half-life has to be chosen in advance. Averages are
-    kept in float32 for parameters; buffers and integers are taken as they are.
+    The average's width grows with training, so no half-life has to be chosen in advance. Averages
+    are kept of parameters, in float32 at least; buffers are taken as they are.
     """
 
     def __init__(self, model: nn.Module, width: float) -> None:
         self.width = width
         self.gamma = power_exponent(width)
-        self.shadow = {k: v.detach().clone().float() for k, v in _floats(model).items()}
+        self.shadow = {k: _precise(v.detach()).clone() for k, v in _floats(model).items()}
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
@@ -37,7 +37,7 @@ class PowerEMA:
         beta = (1 - 1 / step) ** (self.gamma + 1)
         live = _floats(model)
         shadow = list(self.shadow.values())
-        torch._foreach_lerp_(shadow, [live[k].float() for k in self.shadow], 1 - beta)
+        torch._foreach_lerp_(shadow, [_precise(live[k]) for k in self.shadow], 1 - beta)
 
     def weights(self, model: nn.Module) -> dict[str, Tensor]:
         """A whole state dict of `model` with the averages in it."""
@@ -49,3 +49,7 @@ class PowerEMA:
 
 def _floats(model: nn.Module) -> dict[str, Tensor]:
     return {k: v for k, v in model.named_parameters() if v.is_floating_point()}
+
+
+def _precise(x: Tensor) -> Tensor:
+    return x if x.dtype == torch.float64 else x.float()

@@ -76,6 +76,8 @@ class Run:
 
     def write_card(self, card: dict[str, Any]) -> None:
         write_json(self.folder / CARD, card)
+        for known in ("card", "plan", "task", "recipe", "method"):
+            self.__dict__.pop(known, None)
 
     def write_weights(self, weights: dict[str, Tensor]) -> None:
         with written_whole(self.folder / WEIGHTS) as path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from .progress import progress
 
@@ -32,9 +32,8 @@ def predict(
 ) -> Predictions:
     """Make results for new scans, each on the scan's own grid, in its units and format.
 
-    Scans are named as in a dataset: CASE_0000.ext, CASE_0001.ext for the channels, or CASE.ext. One
-    is worked on at a time. The same command again continues; results that are there are kept.
-    Generation takes no scans: say how many images with --cases.
+    Scans are named as in a dataset: CASE_0000.ext, CASE_0001.ext for the channels, or CASE.ext.
+    The same command again continues. Generation takes no scans: say how many images with --cases.
 
     run: the run folder that training left; a copy of it elsewhere serves as well. out: folder for
     the results, with summary.json. scans: folder with scans, one scan, or a dataset folder, whose
@@ -49,35 +48,39 @@ def predict(
     generate; default all in turn. trust_range: predict although intensities look like another unit.
 
     Example:
-        diffnet predict runs/2d-edm -i scans -o results
         diffnet predict runs/2d-edm -i scans -o results --output samples --samples 4
         diffnet predict runs/2d-edm -o made --cases 16 --labels Hand --labels HeadCT
     """
-    from ..workflow.generate import generate
-    from ..workflow.predict import predict as on_scans
     from ..workflow.run import Run
 
     opened = Run.open(Path(run))
     how = {"steps": steps, "sampler": sampler, "seed": seed, "device": device, "overlap": overlap}
+    if cases is not None or not (scans or opened.task.given):
+        _refuse_scans(scans, masks, simulate, cases, output, samples)
+        return _generated(opened, Path(out), cases, labels, how)
+    _refuse_labels(labels)
+    how |= {"output": output, "samples": samples, "simulate": simulate, "trust_range": trust_range}
+    return _predicted(opened, Path(out), scans, masks, how)
+
+
+def _generated(
+    run: Run, out: Path, cases: int, labels: list[str] | None, how: dict[str, Any]
+) -> Predictions:
+    from ..workflow.generate import generate
+
+    with progress("generate", "image") as move:
+        return generate(run, out, cases, labels=labels or (), progress=move, **how)
+
+
+def _predicted(
+    run: Run, out: Path, scans: Path | None, masks: Path | None, how: dict[str, Any]
+) -> Predictions:
+    from ..workflow.predict import predict as on_scans
+
+    found = _found(run, scans)
+    holes = None if masks is None else _masks(run, masks)
     with progress("predict") as move:
-        if cases is not None or not (scans or opened.task.given):
-            _refuse_scans(scans, masks, simulate, cases, output, samples)
-            return generate(
-                opened, Path(out), cases or 0, labels=labels or (), progress=move, **how
-            )
-        _refuse_labels(labels)
-        return on_scans(
-            opened,
-            _found(opened, scans),
-            Path(out),
-            output=output,
-            samples=samples,
-            simulate=simulate,
-            masks=None if masks is None else _masks(opened, masks),
-            trust_range=trust_range,
-            progress=move,
-            **how,
-        )
+        return on_scans(run, found, out, masks=holes, progress=move, **how)
 
 
 def _found(run: Run, scans: Path | None) -> dict[str, tuple[Path, ...]]:

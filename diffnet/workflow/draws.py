@@ -70,7 +70,8 @@ def drawing_of(
         raise DrawingError(f"{samples} samples go with output samples, not with output {output}")
     if k < 1 or (steps is not None and steps < 1) or not 0 <= overlap < 1:
         raise DrawingError("samples and steps are at least 1, overlap is from 0 to below 1")
-    draws = isinstance(run.method, Diffusion)
+    with torch.random.fork_rng(devices=[]):
+        draws = isinstance(run.method, Diffusion)
     if not draws and (steps or sampler or output == "samples"):
         raise DrawingError(
             f"the recipe {run.card['recipe']['name']} gives one answer without drawing: leave out "

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from ..data import STD, Scale, Volume
 from ..planning import Plan
-from .draws import Drawing, draw, drawing_of, with_sampler
+from .draws import Drawing, draw, drawing_of
 from .fit import peak_memory_mb
 from .ledger import Done, Ledger, Predictions, settings_key
-from .predict import PredictionError, case_seeds
+from .predict import PredictionError, case_seeds, ready
 from .refined import on_file_axes
 from .results import INTEGER_FORMATS, result_path
 from .run import Run, pick_device
@@ -51,7 +51,7 @@ def generate(
     if cases < 1:
         raise PredictionError(f"{cases} cases were asked for; at least 1 is")
     c, place = run.configuration, pick_device(device)
-    method = with_sampler(run.method, c, drawing).to(place)
+    method = ready(run, drawing, place)
     ledger = Ledger(Path(out))
     settings = {**drawing.to_json(), "labels": list(labels), "cases": cases}
     key = settings_key(run, {**settings, "cases": None})

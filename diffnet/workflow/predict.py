@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ..data import UserError, Volume, file_ending
-from ..diffusion import Condition
+from ..diffusion import Condition, Method
 from ..tasks import Inpainting
 from .draws import Drawing, draw, drawing_of, with_sampler
 from .fit import peak_memory_mb
@@ -59,7 +59,7 @@ def predict(
     drawing = drawing_of(run, output, samples, steps, sampler, seed, overlap)
     _refuse_call(run, scans, masks, simulate)
     job = _Job(run, Path(out), drawing, pick_device(device), simulate, trust_range)
-    method = with_sampler(run.method, run.configuration, drawing).to(job.device)
+    method = ready(run, drawing, job.device)
     ledger = Ledger(job.out)
     settings = job.settings()
     key = settings_key(run, settings)
@@ -97,7 +97,7 @@ class _Job:
         """What decides the results, besides the run and the files."""
         return {**self.drawing.to_json(), "simulate": self.simulate}
 
-    def predict(self, method: Any, case: str, paths: Paths, mask: Path | None, key: str) -> Done:
+    def predict(self, method: Method, case: str, paths: Paths, mask: Path | None, key: str) -> Done:
         """One case, from its files to its files."""
         run, c, began = self.run, self.run.configuration, time.perf_counter()
         seeds = case_seeds(case, self.drawing)
@@ -143,6 +143,12 @@ class _Job:
             source = guessed(run.plan.guess, given, like)
             condition = replace(condition, source=source)
         return like, condition
+
+
+def ready(run: Run, drawing: Drawing, device: torch.device) -> Method:
+    """The run's method on a device, set to draw; the caller's random numbers stay as they are."""
+    with torch.random.fork_rng(devices=[]):  # weights are drawn before they are loaded
+        return with_sampler(run.method, run.configuration, drawing).to(device)
 
 
 def case_seeds(case: str, drawing: Drawing) -> list[int]:

@@ -1,5 +1,6 @@
 """What lies on disk: volumes, datasets, geometry, intensity, splits, stores. No torch."""
 
+from .check import Check, check
 from .dataset import Case, Dataset, file_hash
 from .description import TASK_NAMES
 from .foreground import air_level, constant_background, foreground_of
@@ -24,6 +25,7 @@ from .preparation import (
     prepare,
     store_case,
 )
+from .problem import Forecast, Problem
 from .record import Record, RecordError, UserError, read_json, write_json, written_whole
 from .split import SplitError, folds, split_cases
 from .store import Store, StoreError
@@ -36,8 +38,10 @@ __all__ = [
     "STD",
     "TASK_NAMES",
     "Case",
+    "Check",
     "Dataset",
     "DatasetError",
+    "Forecast",
     "Geometry",
     "GeometryError",
     "Header",
@@ -47,6 +51,7 @@ __all__ = [
     "Preparation",
     "PreparationError",
     "Prepared",
+    "Problem",
     "Record",
     "RecordError",
     "Scale",
@@ -61,6 +66,7 @@ __all__ = [
     "air_level",
     "case_scales",
     "cast",
+    "check",
     "class_indices",
     "clipped",
     "constant_background",

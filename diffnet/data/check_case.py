@@ -1,0 +1,209 @@
+"""Problems that show when the images of one case are opened."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from .dataset import ROLES, SPLITS, Case, Dataset
+from .problem import Problem, error, warning
+from .volume import Volume, VolumeError, grid_difference
+
+# Peak of preprocessing, bytes a voxel and channel beside the file's own: measured as float64
+# scratch, float32 result and resampled copy.
+WORKING_BYTES = 24
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What opening a case showed.
+
+    pixels: role -> hash of its voxels, where the image shows something. dims: of its images; stored:
+    bytes of its arrays when preprocessed; working: bytes to do so.
+    """
+
+    case: str
+    split: str
+    group: str
+    problems: tuple[Problem, ...]
+    pixels: dict[str, str] = field(default_factory=dict)
+    values: tuple[int, ...] = ()
+    dims: int = 0
+    stored: int = 0
+    working: int = 0
+
+
+def inspect_case(dataset: Dataset, case: Case) -> Inspection:
+    """Open every file of a case once."""
+    problems: list[Problem] = []
+    volumes = {role: _opened(case, role, problems) for role in case.files}
+    for role, opened in volumes.items():
+        problems += _grid_problems(case, role, opened)
+        if role == "label":
+            problems += _label_problems(dataset, case, opened)
+        else:
+            problems += _voxel_problems(case, opened)
+            problems += _channel_count_problems(dataset, case, role, opened)
+    if not dataset.description.unpaired:
+        problems += _role_grid_problems(case, volumes)
+    pixels = {r: _hash(v) for r, v in volumes.items() if r != "label" and _shows(v)}
+    if len(set(pixels.values())) < len(pixels):
+        problems.append(
+            warning(
+                "same content",
+                case.id,
+                "its image and its target are the same",
+                "Look whether one was copied in place of the other",
+            )
+        )
+    return _summary(case, volumes, pixels, problems)
+
+
+def _summary(
+    case: Case,
+    volumes: dict[str, list[tuple[Path, Volume]]],
+    pixels: dict[str, str],
+    problems: list[Problem],
+) -> Inspection:
+    stored = working = dims = 0
+    values: set[int] = set()
+    for role, opened in volumes.items():
+        for _, v in opened:
+            stored += v.array.size * (1 if role == "label" else 4)
+            working += v.array.size * (v.array.dtype.itemsize + WORKING_BYTES)
+            dims = max(dims, v.dims)
+            if role == "label" and v.array.dtype.kind in "iu":
+                values |= set(np.unique(v.array).tolist())
+    return Inspection(
+        case.id,
+        case.split,
+        case.group,
+        tuple(problems),
+        pixels,
+        tuple(sorted(values)),
+        dims,
+        stored,
+        working,
+    )
+
+
+def _opened(case: Case, role: str, problems: list[Problem]) -> list[tuple[Path, Volume]]:
+    made = []
+    for path in case.files[role]:
+        try:
+            made.append((path, Volume.read(path)))
+        except VolumeError as reason:
+            do = "Put a whole file of a supported format there, or take the case out"
+            problems.append(error("unreadable", case.id, str(reason).rstrip("."), do))
+    return made
+
+
+def _grid_problems(case: Case, role: str, opened: list[tuple[Path, Volume]]) -> Iterator[Problem]:
+    """Files of one role lie on one grid."""
+    for path, volume in opened[1:]:
+        if difference := grid_difference(opened[0][1], volume):
+            yield error(
+                "grid",
+                case.id,
+                f"{_name(case, role, opened[0][0])} and {path.name}: {difference}",
+                "Resample them to one grid",
+            )
+
+
+def _role_grid_problems(
+    case: Case, volumes: dict[str, list[tuple[Path, Volume]]]
+) -> Iterator[Problem]:
+    """Images, targets and labels of a case lie on one grid; places that differ may be meant."""
+    firsts = [(role, *opened[0]) for role, opened in volumes.items() if opened]
+    for role, path, volume in firsts[1:]:
+        difference = grid_difference(firsts[0][2], volume)
+        if difference is None:
+            continue
+        both = f"{_name(case, firsts[0][0], firsts[0][1])} and {_name(case, role, path)}"
+        if "shapes" in difference or "spacings" in difference:
+            yield error("grid", case.id, f"{both}: {difference}", "Resample them to one grid")
+        else:
+            do = "Look whether they overlie; correct the header of one, or resample it"
+            yield warning("grid", case.id, f"{both}: {difference}", do)
+
+
+def _voxel_problems(case: Case, opened: list[tuple[Path, Volume]]) -> Iterator[Problem]:
+    for path, volume in opened:
+        x = volume.array
+        finite = np.isfinite(x) if x.dtype.kind == "f" else None
+        if finite is not None and not finite.all():
+            nan = int(np.isnan(x).sum())
+            inf = int(x.size - finite.sum()) - nan
+            counts = " and ".join(f"{n} {w}" for n, w in ((nan, "NaN"), (inf, "Inf")) if n)
+            do = "Find out how they arose and replace them, for instance by the background"
+            yield error("not finite", case.id, f"{path.name} holds {counts}", do)
+        elif any(c.min() == c.max() for c in x):
+            yield warning(
+                "constant",
+                case.id,
+                f"{path.name} is {float(x.flat[0]):g} everywhere",
+                "Take the case out, or put the right image there",
+            )
+
+
+def _channel_count_problems(
+    dataset: Dataset, case: Case, role: str, opened: list[tuple[Path, Volume]]
+) -> Iterator[Problem]:
+    """One file that holds all channels holds as many as are named; several hold one each."""
+    names = dataset.channels if role == "image" else dataset.targets
+    wanted = len(names) if len(case.files[role]) == 1 and not case.missing.get(role) else 1
+    for path, volume in opened:
+        if names and len(volume.array) != wanted:
+            key = "channel_names" if role == "image" else "target_names"
+            yield error(
+                "channels",
+                case.id,
+                f"{path.name} holds {len(volume.array)} channels, and by {key} it should {wanted}",
+                f"Export the image with the channels {', '.join(names)}, or correct {key}",
+            )
+
+
+def _label_problems(
+    dataset: Dataset, case: Case, opened: list[tuple[Path, Volume]]
+) -> Iterator[Problem]:
+    declared = set(dataset.labels.values())
+    for path, volume in opened:
+        x = volume.array
+        if len(x) != 1:
+            do = "Save it with one integer a voxel"
+            yield error("labels", case.id, f"label {path.name} has {len(x)} channels", do)
+            continue
+        if x.dtype.kind == "f" and not (np.isfinite(x).all() and (x == np.rint(x)).all()):
+            do = "Save integers; resample label maps with nearest neighbours"
+            yield error("labels", case.id, f"label {path.name} holds fractions", do)
+            continue
+        surplus = sorted(set(np.unique(x).astype(np.int64).tolist()) - declared)
+        if declared and surplus:
+            named = ", ".join(f"{n} = {v}" for n, v in list(dataset.labels.items())[:8])
+            values = ", ".join(map(str, surplus[:8])) + (" ..." if len(surplus) > 8 else "")
+            yield error(
+                "labels",
+                case.id,
+                f"label {path.name} holds {values}, and dataset.json declares {named}",
+                "Declare the values in labels, or correct the map",
+            )
+
+
+def _shows(opened: list[tuple[Path, Volume]]) -> bool:
+    return bool(opened) and any(v.array.min() != v.array.max() for _, v in opened)
+
+
+def _hash(opened: list[tuple[Path, Volume]]) -> str:
+    total = hashlib.blake2b(digest_size=16)
+    for _, volume in opened:
+        total.update(f"{volume.array.shape} {volume.array.dtype}".encode())
+        total.update(np.ascontiguousarray(volume.array).data)
+    return total.hexdigest()
+
+
+def _name(case: Case, role: str, path: Path) -> str:
+    return f"{ROLES[role]}{SPLITS[case.split]}/{path.name}"

@@ -1,5 +1,25 @@
 """Torch modules in 2-D and 3-D that methods are built on."""
 
+from .from_monai import (
+    LevelTable,
+    MonaiDiffusion,
+    MonaiRegression,
+    basic_unet,
+    diffusion_model_unet,
+    dynunet,
+    load_weights,
+    segresnet,
+)
 from .unet import UNet
 
-__all__ = ["UNet"]
+__all__ = [
+    "LevelTable",
+    "MonaiDiffusion",
+    "MonaiRegression",
+    "UNet",
+    "basic_unet",
+    "diffusion_model_unet",
+    "dynunet",
+    "load_weights",
+    "segresnet",
+]

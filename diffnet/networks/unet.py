@@ -7,14 +7,12 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from .blocks import CONVOLUTIONS, ResidualBlock, SelfAttention, Up, convolution, zeroed
 from .embedding import ConditionEmbedding
 from .modulated_norm import ModulatedNorm
-
-Shape = tuple[int, ...]
+from .padding import Shape, beside, crop_to_size, pad_to_multiple
 
 
 class Stage(nn.Module):
@@ -115,7 +113,7 @@ class UNet(nn.Module):
         label: Tensor | None = None,
         scalars: Tensor | None = None,
     ) -> Tensor:
-        h = self._beside(x, image)
+        h = beside(x, image, self.dims, self.in_channels)
         size = h.shape[2:]
         embedding = self.embedding(len(h), time, label, scalars)
         h = self.stem(pad_to_multiple(h, self.factor))
@@ -131,37 +129,6 @@ class UNet(nn.Module):
 
     def _stages(self) -> list[Stage]:
         return [*self.encoder, *self.decoder]
-
-    def _beside(self, x: Tensor, image: Tensor | None) -> Tensor:
-        if image is not None and (image.shape[2:] != x.shape[2:] or len(image) != len(x)):
-            raise ValueError(
-                f"x is {tuple(x.shape)} and image is {tuple(image.shape)}: they must agree in all "
-                f"but the channels; bring the image to the grid of x first."
-            )
-        h = x if image is None else torch.cat([x, image.to(x.dtype)], dim=1)
-        if h.ndim != self.dims + 2 or h.shape[1] != self.in_channels:
-            raise ValueError(
-                f"The network was built for {self.in_channels} channels in {self.dims}-D; x is "
-                f"{tuple(x.shape)} and image is {None if image is None else tuple(image.shape)}."
-            )
-        return h
-
-
-def pad_to_multiple(x: Tensor, factor: Shape) -> Tensor:
-    """Repeat the border of (B, C, *S), half on each side, to the next multiple of factor."""
-    missing = [-n % f for n, f in zip(x.shape[2:], factor, strict=True)]
-    if not any(missing):
-        return x
-    sides = [side for m in reversed(missing) for side in (m // 2, m - m // 2)]
-    return functional.pad(x, sides, mode="replicate")
-
-
-def crop_to_size(x: Tensor, size: Sequence[int]) -> Tensor:
-    """The middle of (B, C, *S), of the given size: undoes `pad_to_multiple`."""
-    for axis, n in enumerate(size, start=2):
-        if x.shape[axis] != n:
-            x = x.narrow(axis, (x.shape[axis] - n) // 2, n)
-    return x
 
 
 def refuse_misfits(

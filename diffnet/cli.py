@@ -102,7 +102,9 @@ def command(verb: Callable[..., Any], about: Described) -> Callable[..., Any]:
     """`verb` with help on each parameter, a flag --json, and its result printed."""
     signature = inspect.signature(verb)
     parameters = [_annotated(p, verb, about) for p in signature.parameters.values()]
-    as_json = Annotated[bool, Parameter(negative=False, help="print the result as JSON")]
+    as_json = Annotated[
+        bool, Parameter(negative=False, show_default=False, help="print the result as JSON")
+    ]
     flag = inspect.Parameter(
         "json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=as_json
     )
@@ -127,6 +129,8 @@ def _annotated(
     settings: dict[str, Any] = {"help": about.parameters.get(p.name, "")}
     if p.default is not True:
         settings["negative"] = False
+    if p.default is False or p.default == ():
+        settings["show_default"] = False
     if p.name in ALIASES:
         settings["alias"] = ALIASES[p.name]
     return p.replace(annotation=Annotated[kind, Parameter(**settings)])

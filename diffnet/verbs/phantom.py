@@ -25,5 +25,4 @@ def phantom(
     """
     from ..data import write_phantom
 
-    write_phantom(Path(out), task, dims, cases, size or (48 if dims == 2 else 32), seed)
-    return Path(out)
+    return write_phantom(Path(out), task, dims, cases, size, seed)

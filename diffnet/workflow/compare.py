@@ -12,8 +12,8 @@ from .columns import aligned, duration, number
 from .evaluation import Estimate, Evaluation, finite, higher_is_better
 from .run_facts import RunFacts, read_run
 
-COSTS = ("seconds per case", "network calls", "peak memory, predicting (MiB)")
-COSTS += ("training time (s)", "training steps", "peak memory, training (MiB)", "parameters")
+COSTS = ("time per case", "network calls", "peak memory, predicting (MiB)")
+COSTS += ("training time", "training steps", "peak memory, training (MiB)", "parameters")
 
 
 @dataclass(frozen=True)
@@ -39,16 +39,24 @@ class Paired(Record):
         return f"{number(self.mean)}{inside}, p = {number(self.p, 2)}, {self.cases} cases"
 
     @property
-    def verdict(self) -> str:
-        """In words; careful where the interval holds 0 or there is none."""
-        better = higher_is_better(self.metric)
-        if self.mean is None or self.low is None or self.high is None or better is None:
-            return f"{self.metric}: {self.second} and {self.first} cannot be ranked"
+    def better(self) -> str:
+        """Name of the better run; "" where the interval holds 0, or there is none, or no order."""
+        higher = higher_is_better(self.metric)
+        if self.mean is None or self.low is None or self.high is None or higher is None:
+            return ""
         if self.low <= 0 <= self.high:
+            return ""
+        return self.second if (self.mean > 0) == higher else self.first
+
+    @property
+    def verdict(self) -> str:
+        """In words."""
+        if higher_is_better(self.metric) is None or self.low is None:
+            return f"{self.metric}: {self.second} and {self.first} cannot be ranked ({self})"
+        if not self.better:
             return f"{self.metric}: {self.second} and {self.first} cannot be told apart ({self})"
-        ahead = (self.mean > 0) == better
-        winner, loser = (self.second, self.first) if ahead else (self.first, self.second)
-        return f"{self.metric}: {winner} is better than {loser} (difference {self})"
+        worse = self.first if self.better == self.second else self.second
+        return f"{self.metric}: {self.better} is better than {worse} (difference {self})"
 
 
 @dataclass(frozen=True)
@@ -151,7 +159,7 @@ def _summary(name: str, f: RunFacts) -> RunSummary:
 def _cost(name: str, value: float | None) -> str:
     if value is None:
         return "-"
-    if name.endswith("(s)"):
+    if name in ("time per case", "training time"):
         return duration(value)
     return f"{value:,.0f}" if value >= 100 else number(value)
 

@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..data import RecordError, written_whole
@@ -62,7 +63,7 @@ def _number(text: str | None) -> float:
         return math.nan
 
 
-def _curve(axes: object, name: str, step: np.ndarray, values: np.ndarray) -> None:
+def _curve(axes: Axes, name: str, step: np.ndarray, values: np.ndarray) -> None:
     kept = np.isfinite(values) & np.isfinite(step)
     step, values = step[kept], values[kept]
     smooth = name == "loss" and len(values) >= 40

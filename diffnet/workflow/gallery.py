@@ -9,7 +9,7 @@ import numpy as np
 
 from ..data import Volume
 from .matching import Paths
-from .pictures import Panel, Row, draw
+from .panels import Panel, Row, draw
 from .slices import planes, upright
 
 ACROSS, CLASSES = 8, 10

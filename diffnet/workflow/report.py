@@ -80,7 +80,6 @@ def _contents(
         "tiles": _tiles(facts),
         "command": _command(facts),
         "quality": quality_table(evaluation, comparison) if evaluation else None,
-        "verdicts": [d.verdict for d in comparison.differences] if comparison else [],
         "costs_beside": _costs_beside(comparison),
         "rules": flat_rows(evaluation.settings) if evaluation else [],
         "notes": list(evaluation.notes) if evaluation else [],

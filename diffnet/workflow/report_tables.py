@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from .columns import duration, number
-from .compare import RunComparison
-from .evaluation import Evaluation, by_chance
+from .compare import Paired, RunComparison
+from .evaluation import Evaluation, by_chance, higher_is_better
 from .run_facts import RunFacts
 
 Rows = list[tuple[str, ...]]
@@ -22,12 +22,12 @@ def quality_table(evaluation: Evaluation, comparison: RunComparison | None) -> d
     head += ["input as it is"] * bool(evaluation.unchanged) + ["by chance"] * bool(
         evaluation.chance
     )
-    beside: dict[str, tuple[str, str]] = {}
+    beside: dict[str, tuple[str, ...]] = {}
     if comparison is not None:
         other = comparison.runs[0]
-        head += [other.recipe if other.recipe != "-" else other.name, "difference"]
-        found = {d.metric: str(d) for d in comparison.differences}
-        beside = {m: (str(e), found.get(m, "-")) for m, e in other.metrics.items()}
+        head += [other.recipe if other.recipe != "-" else other.name, "difference", "better"]
+        found = {d.metric: (str(d), _better(d, comparison)) for d in comparison.differences}
+        beside = {m: (str(e), *found.get(m, ("-", "-"))) for m, e in other.metrics.items()}
     rows = []
     for name, estimate in evaluation.metrics.items():
         row = [name, str(estimate), str(estimate.cases)]
@@ -36,9 +36,15 @@ def quality_table(evaluation: Evaluation, comparison: RunComparison | None) -> d
         if evaluation.chance:
             row.append(by_chance(evaluation.chance.get(name, {})))
         if comparison is not None:
-            row += beside.get(name, ("-", "-"))
+            row += beside.get(name, ("-", "-", "-"))
         rows.append(tuple(row))
     return {"head": head, "rows": rows}
+
+
+def _better(d: Paired, comparison: RunComparison) -> str:
+    if not d.better:
+        return "cannot be told" if higher_is_better(d.metric) is not None else "-"
+    return "this run" if d.better == comparison.runs[-1].name else "the baseline"
 
 
 def case_table(evaluation: Evaluation) -> dict[str, Any]:

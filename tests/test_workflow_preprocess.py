@@ -26,7 +26,7 @@ from diffnet.data import (
     file_values,
     foreground_of,
 )
-from diffnet.workflow.preprocess import preprocess
+from diffnet.workflow.preprocess import fill, preprocess, worthwhile
 
 LABELS = {"background": 0, "tumour": 7, "edema": 3}
 
@@ -53,6 +53,12 @@ def paired(**changes):
     c = configuration(3, (1, 1))
     p = plan(c, "translation", 3, targets=("t0",), labels=LABELS)
     return replace(p, **changes), c
+
+
+@pytest.fixture
+def many_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if the cases were large enough to be worth a process each."""
+    monkeypatch.setattr("diffnet.workflow.preprocess.BYTES", 1)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -128,7 +134,8 @@ def test_second_call_writes_nothing_and_changes_are_noticed(dataset, tmp_path) -
     stamps = {f.name: f.stat().st_mtime_ns for f in store.folder.iterdir()}
     stranger = store.folder / "notes.txt"
     stranger.write_text("mine")
-    preprocess(dataset, p, c, tmp_path / "work")
+    again = fill(dataset, p, c, tmp_path / "work")
+    assert (again.written, again.kept) == (0, 4)
     assert {f.name: f.stat().st_mtime_ns for f in store.folder.iterdir() if f != stranger} == stamps
 
     changed = dataset.read(dataset.cases("train")[1], "image")
@@ -143,7 +150,9 @@ def test_second_call_writes_nothing_and_changes_are_noticed(dataset, tmp_path) -
     assert preprocess(dataset, other, c, tmp_path / "work").entry("p0")["key"] != before
 
 
-def test_two_processes_store_what_one_does_and_the_dataset_stays_as_it_is(dataset, tmp_path):
+def test_two_processes_store_what_one_does_and_the_dataset_stays_as_it_is(
+    dataset, tmp_path, many_processes
+):
     p, c = paired()
     before = contents(dataset.folder)
     seen: list[tuple[int, int]] = []
@@ -161,7 +170,9 @@ def test_two_processes_store_what_one_does_and_the_dataset_stays_as_it_is(datase
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_a_bad_case_is_named_and_the_others_are_kept(dataset, tmp_path, processes) -> None:
+def test_a_bad_case_is_named_and_the_others_are_kept(
+    dataset, tmp_path, processes, many_processes
+) -> None:
     p, c = paired(labels={"background": 0, "tumour": 7})
     with pytest.raises(WorkerError, match=r"p0: the label map holds the values \[3\]"):
         preprocess(dataset, p, c, tmp_path / "w", processes)
@@ -223,6 +234,13 @@ def test_a_killed_worker_a_full_disk_and_a_fault_are_told_apart() -> None:
     assert caught.value.__notes__ == ["while working on case0"]
 
 
+def test_processes_are_started_where_they_are_worth_it(dataset: Dataset) -> None:
+    few = dataset.cases("train")
+    assert worthwhile(8, few) == 1
+    assert worthwhile(8, few * 50) == 3
+    assert worthwhile(2, few * 500) == 2
+
+
 SCRIPT = """
 def slow(done, total, case):
     import time
@@ -235,7 +253,9 @@ if __name__ == "__main__":
     sys.path.insert(0, sys.argv[1])
     from test_workflow_preprocess import paired
     from diffnet.data import Dataset
+    import diffnet.workflow.preprocess
     from diffnet.workflow.preprocess import preprocess
+    diffnet.workflow.preprocess.BYTES = 1
     try:
         preprocess(Dataset.open(sys.argv[2]), *paired(), Path(sys.argv[3]), 2, slow)
     except KeyboardInterrupt:

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .progress import progress, say
+from .progress import progress
 
 if TYPE_CHECKING:
-    from ..data import Store
+    from ..workflow.preprocess import Filled
+
+
+@dataclass(frozen=True)
+class Preprocessed:
+    """Where the arrays lie, and how much there was to do."""
+
+    folder: Path
+    written: int
+    kept: int
+
+    def __str__(self) -> str:
+        if not self.written:
+            return f"nothing to do: all {self.kept} cases in {self.folder} are up to date"
+        kept = f", {self.kept} were there already" if self.kept else ""
+        return f"{self.written} cases written to {self.folder}{kept}"
 
 
 def preprocess(
@@ -17,7 +33,7 @@ def preprocess(
     configuration: str | None = None,
     work: Path | None = None,
     processes: int | None = None,
-) -> Store:
+) -> Preprocessed:
     """Bring every case onto the plan's grid and into network units, once.
 
     Needs the plan that `plan` writes. Cases that are unchanged since the last call are left alone,
@@ -32,13 +48,13 @@ def preprocess(
     """
     from ..data import Dataset
     from ..workflow.planned import chosen, planned
-    from ..workflow.preprocess import preprocess as run
+    from ..workflow.preprocess import fill
     from ..workflow.work import Work
 
     opened, place = Dataset.open(Path(dataset)), Work.of(Path(dataset), work)
     plan = planned(place, opened)
     with progress("preprocess") as move:
-        store = run(
+        filled: Filled = fill(
             opened,
             plan,
             chosen(plan, configuration),
@@ -46,8 +62,7 @@ def preprocess(
             processes=processes or default_processes(),
             progress=move,
         )
-    say(f"preprocessed cases lie in {store.folder}")
-    return store
+    return Preprocessed(filled.store.folder, filled.written, filled.kept)
 
 
 def default_processes() -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..data import Case, Dataset, Preparation, PreparationError, Store, each, store_case
@@ -12,6 +12,7 @@ from ..planning import Configuration, Plan
 from ..tasks import TASKS, Task
 
 Progress = Callable[[int, int, str], None]
+CASES, BYTES = 64, 8 * 2**20  # of compressed files, that keep a process busy for a second or two
 
 
 def preprocess(
@@ -28,6 +29,27 @@ def preprocess(
     left alone, so the same call continues after an interruption. progress(done, total, case) is
     called after each case. WorkerError: a case that could not be read or does not fit the plan.
     """
+    return fill(dataset, plan, configuration, work, processes, progress).store
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What a call did: numbers of cases written, and kept as they were."""
+
+    store: Store
+    written: int
+    kept: int
+
+
+def fill(
+    dataset: Dataset,
+    plan: Plan,
+    configuration: Configuration,
+    work: Path,
+    processes: int = 1,
+    progress: Progress | None = None,
+) -> Filled:
+    """`preprocess`, telling how much there was to do."""
     flat = (1,) * (3 - configuration.dims)
     store = Store(store_folder(work, configuration), (*flat, *configuration.patch))
     cases = [*dataset.cases("train"), *dataset.cases("test")]
@@ -35,10 +57,27 @@ def preprocess(
     # A copy without the listing, which may be long and is not needed by the workers.
     shared = (replace(dataset), preparation(plan, configuration), store)
     jobs = ((case.id, case) for case in cases)
-    for done, (name, _) in enumerate(each(store_case, shared, jobs, processes), 1):
+    count: Counter[str] = Counter()
+    for name, outcome in each(store_case, shared, jobs, worthwhile(processes, cases)):
+        count[outcome] += 1
         if progress:
-            progress(done, len(cases), name)
-    return store
+            progress(count.total(), len(cases), name)
+    return Filled(store, count["written"], count["kept"])
+
+
+def worthwhile(processes: int, cases: list[Case]) -> int:
+    """At most `processes`; fewer where starting one takes longer than it would save."""
+    size = sum(_bytes(path) for case in cases for paths in case.files.values() for path in paths)
+    return min(processes, 1 + len(cases) // CASES + size // BYTES)
+
+
+def _bytes(path: Path) -> int:
+    try:
+        return (
+            sum(f.stat().st_size for f in path.iterdir()) if path.is_dir() else path.stat().st_size
+        )
+    except OSError:
+        return 0  # whoever reads it will say what is wrong
 
 
 def store_folder(work: Path, configuration: Configuration) -> Path:

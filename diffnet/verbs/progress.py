@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-Progress = Callable[[int, int, str], None]
+Progress = Callable[..., None]
 
 _shown: ContextVar[bool] = ContextVar("progress_shown", default=False)
 
@@ -24,15 +24,15 @@ def progress_shown(shown: bool = True) -> Iterator[None]:
 
 @contextmanager
 def progress(doing: str, unit: str = "case") -> Iterator[Progress]:
-    """A callback (done, total, what) that moves one bar, named by what is being done."""
+    """A callback (done, total[, what]) that moves one bar, named by what is being done."""
     if not _shown.get():
-        yield lambda done, total, what: None
+        yield lambda done, total, what="": None
         return
     from tqdm import tqdm
 
     with tqdm(desc=doing, unit=unit, dynamic_ncols=True, disable=not sys.stderr.isatty()) as bar:
 
-        def move(done: int, total: int, what: str) -> None:
+        def move(done: int, total: int, what: str = "") -> None:
             bar.total = total
             bar.set_postfix_str(what, refresh=False)
             bar.update(done - bar.n)

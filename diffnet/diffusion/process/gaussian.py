@@ -42,11 +42,11 @@ class GaussianProcess(Process):
         return c / a
 
     def derivatives(self, t: Tensor) -> Triple:
-        """(da/dt, db/dt, dc/dt) at t, by forward differentiation of the schedule."""
-        # Forward differentiation is not defined on tensors born in inference mode.
-        with torch.inference_mode(False):
-            t = t.clone()
-            return torch.func.jvp(self.coefficients, (t,), (torch.ones_like(t),))[1]
+        """(da/dt, db/dt, dc/dt) at t, by differentiating the schedule, element by element."""
+        # sampling runs in inference mode, where nothing can be differentiated
+        with torch.inference_mode(False), torch.enable_grad():
+            t = t.detach().clone().requires_grad_()
+            return tuple(_slope(k, t) for k in self.coefficients(t))
 
     def corrupt(self, x_0: Tensor, t: Tensor, source: Tensor | None = None) -> Tensor:
         a, b, c = (over(k, x_0) for k in self.coefficients(t))
@@ -94,3 +94,10 @@ class GaussianProcess(Process):
         a, b, c = (over(k, like) for k in self.coefficients(like.new_ones(len(like))))
         x_1 = c * self.noise(like)
         return x_1 if source is None else x_1 + (a + b) * source
+
+
+def _slope(value: Tensor, t: Tensor) -> Tensor:
+    """d value / dt; a coefficient that does not run with t has slope 0."""
+    if not value.requires_grad:
+        return torch.zeros_like(t)
+    return torch.autograd.grad(value.sum(), t, retain_graph=True)[0].detach()

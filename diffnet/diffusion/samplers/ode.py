@@ -98,22 +98,31 @@ def log_likelihood(
 ) -> Tensor:
     """log p(x_0) in nats (B,), of the density at the smallest noise level.
 
-    The ODE is walked up to t = 1 over the sampler's grid by Heun's rule in ln r, and the density of
-    N(y, r^2) there (y: the source, or 0) is carried back by the trace of the Jacobian (Song et al.,
-    2021, arXiv:2011.13456, eq. 39), estimated by `probes` random signs (Hutchinson).
+    The ODE is walked up to t = 1 over the sampler's grid by Runge-Kutta steps of order 4 in ln r,
+    and the density of N(y, r^2) there (y: the source, or 0) is carried back by the trace of the
+    Jacobian (Song et al., 2021, arXiv:2011.13456, eq. 39), estimated by `probes` random signs
+    (Hutchinson).
     """
-    levels = (sampler or Heun(steps=128)).levels(denoiser.process)[::-1]
+    levels = (sampler or Heun(steps=65)).levels(denoiser.process)[::-1]
     view, z = View(denoiser, condition), x_0
     signs = torch.randint(0, 2, (probes, *x_0.shape), device=x_0.device).to(x_0.dtype) * 2 - 1
     total = x_0.new_zeros(len(x_0))
     for r, s in pairwise(levels):
-        h = math.log(s / r)
-        slope, trace = _slope_and_trace(view, z, r, signs)
-        slope_2, trace_2 = _slope_and_trace(view, z + h * slope, s, signs)
-        z = z + h / 2 * (slope + slope_2)
-        total = total + h / 2 * (trace + trace_2)
+        move, trace = _runge_kutta(view, z, r, s, signs)
+        z, total = z + move, total + trace
     centre = 0.0 if condition.source is None else condition.source
     return total + _end_density(z - centre, levels[-1])
+
+
+def _runge_kutta(view: View, z: Tensor, r: float, s: float, signs: Tensor) -> tuple[Tensor, Tensor]:
+    """The classical step of order 4 in ln r, of z and of the trace."""
+    h, middle = math.log(s / r), math.sqrt(r * s)
+    slope, trace = _slope_and_trace(view, z, r, signs)
+    move, total = h / 6 * slope, h / 6 * trace
+    for share, weight, level in ((0.5, 1 / 3, middle), (0.5, 1 / 3, middle), (1.0, 1 / 6, s)):
+        slope, trace = _slope_and_trace(view, z + share * h * slope, level, signs)
+        move, total = move + weight * h * slope, total + weight * h * trace
+    return move, total
 
 
 def _end_density(z: Tensor, r: float) -> Tensor:

@@ -23,7 +23,8 @@ def number(value: float | None, digits: int = 3) -> str:
         return "-"
     if value == 0:
         return "0"
-    after = digits - 1 - math.floor(math.log10(abs(value)))
+    rounded = float(f"{abs(value):.{digits - 1}e}")  # 0.9996 has the digits of 1.00
+    after = digits - 1 - math.floor(math.log10(rounded))
     if after > 8:
         return f"{value:.{digits - 1}e}"
     return f"{value:.{max(after, 0)}f}"

@@ -19,7 +19,7 @@ from .scoring import IMAGE_METRICS, LABEL_METRICS, Rules, Scores, score
 Progress = Callable[[int, int, str], None]
 FOREGROUND = "voxels where any given channel (else the truth) shows more than background or air"
 WORTH_PROCESSES = 20_000_000  # voxels; below, starting processes takes longer than the work
-WITH_INPUT = ("denoising",)  # tasks whose given image is of the truth's kind
+WITH_INPUT = ("denoising", "super_resolution")  # tasks whose given image is of the truth's kind
 
 
 def evaluate(

@@ -43,14 +43,15 @@ def match(
 ) -> tuple[list[Pair], tuple[str, ...]]:
     """Cases that have both a result and a truth, and what has only one of them, as sentences.
 
-    predictions: folder with CASE.ext (or CASE_0000.ext, ...: channels), and std/CASE.ext where
-    there are several samples. truth: a dataset (`role` says which of its folders), a folder of the
-    same form, or {case: files}. EvaluationError: nothing fits together.
+    predictions: folder with CASE.ext (or CASE_0000.ext, ...: channels), given/ and masks/ where
+    what was given was simulated, and std/CASE.ext where there are several samples. truth: a dataset
+    (`role` says which of its folders), a folder of the same form, or {case: files}.
+    EvaluationError: nothing fits together.
     """
     results = image_files(predictions)
     truths, inputs, groups = _truths(truth, role)
-    inputs |= image_files(given) if given is not None else {}
-    hidden = image_files(masks) if masks is not None else {}
+    inputs |= image_files(given or predictions / "given", empty=given is None)
+    hidden = image_files(masks or predictions / "masks", empty=masks is None)
     spread = image_files(predictions / "std", empty=True)
     draws = image_files(predictions / "samples", empty=True)
     found = _names(results, truths)

@@ -13,6 +13,7 @@ import os
 import resource
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 from diffnet.planning.memory import Workload, prediction_memory, training_memory
 from diffnet.planning.plan import NetworkPlan
@@ -20,10 +21,12 @@ from diffnet.planning.plan import NetworkPlan
 NETWORKS = (
     (2, 64, 8, (32, 64, 128)),
     (2, 128, 8, (32, 64, 128)),
-    (2, 256, 4, (64, 128, 256, 256)),
+    (2, 256, 4, (32, 64, 128)),
+    (2, 96, 4, (64, 128, 256, 256)),
     (3, 32, 2, (16, 32, 64)),
     (3, 48, 1, (32, 64, 128)),
-    (3, 80, 1, (32, 64, 128, 128)),
+    (3, 72, 1, (32, 64, 128)),
+    (3, 64, 1, (16, 32, 64, 128)),
 )
 KINDS = ("train", "train checkpointed", "train bf16", "predict", "predict bf16")
 # glibc keeps freed blocks below 32 MB, in holes that the next tensor may not fit; with these two it
@@ -64,7 +67,7 @@ def measure(row: dict) -> int:
 
     from diffnet.networks import UNet
 
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)
     dims, training = row["dims"], row["kind"].startswith("train")
     plan = network_plan(dims, tuple(row["widths"]), "checkpointed" in row["kind"])
     warm_up(dims)
@@ -129,7 +132,9 @@ def main() -> None:
         name = "{dims}d {size} batch {batch} {widths} {kind}".format(**row)
         if arguments.only not in name:
             continue
-        tensors, process = in_own_process(row, **GIVE_BACK), in_own_process(row)
+        with ThreadPoolExecutor(2) as pool:
+            pair = [pool.submit(in_own_process, row, **e) for e in (GIVE_BACK, {})]
+        tensors, process = (job.result() for job in pair)
         formula = predicted(row)
         numbers = f"{formula / 1e6:10.0f} {tensors / 1e6:8.0f} {process / 1e6:8.0f}"
         print(f"{name:60s} {numbers} {formula / process:6.2f}", flush=True)

@@ -9,22 +9,28 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from math import prod
 
-from .network_walk import Stage, count_operations, count_parameters, kept_values, stages
+from .network_walk import count_operations, count_parameters, kept_values, stages
 from .plan import NetworkPlan
 from .spacing import Shape
 
 BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
 MOMENTS = 2  # AdamW
-BACKWARD_COPIES = 6.0  # measured: tensors of the largest stage alive at once in a backward pass
-FORWARD_COPIES = 5.0  # measured: the same in a forward pass that keeps nothing
+BACKWARD_COPIES = 3  # measured: tensors of the largest stage alive at once in a backward pass
+FORWARD_COPIES = 5  # measured: the same in a forward pass that keeps nothing
+LIBRARIES = 20e6  # measured: what torch's libraries set up on their first step
+# An allocator keeps freed blocks in holes that the next tensor may not fit. glibc does so below
+# 32 MiB and gives larger ones back; the holes amount to this many of the largest such tensor.
+HOLES = {"training": 15, "checkpointed": 10, "prediction": 5}  # measured
+HEAP_LIMIT = 32 * 2**20
 STATES = 6  # of the sampler: x_t, noise, the last estimates, their average
 
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes by part; `total` is their sum. Python's and torch's own share is not in it.
+    """Bytes by part; `total` is their sum. What a process holds after importing torch is not in it.
 
-    parameters: of the network. operations: of one forward pass for one example.
+    parameters: of the network. operations: of one forward pass for one example. allocator: what
+    torch's libraries and freed memory take beyond the tensors.
     """
 
     parameters: int
@@ -36,6 +42,7 @@ class Memory:
     activations: float
     workspace: float
     states: float
+    allocator: float
 
     @property
     def total(self) -> float:
@@ -85,6 +92,7 @@ def training_memory(network: NetworkPlan, work: Workload, averages: int = 2) -> 
         activations=kept,
         workspace=number * work.batch * BACKWARD_COPIES * largest,
         states=4 * work.batch * _example(work, 3),
+        allocator=_held(network, work, "checkpointed" if network.checkpointing else "training"),
     )
 
 
@@ -92,9 +100,9 @@ def prediction_memory(network: NetworkPlan, work: Workload, states: int = STATES
     """The peak of one network call while sampling; `states` images are alive in the sampler."""
     parameters, operations = _counts(network, work)
     number = BYTES[work.precision]
-    grids, above, peak, skips = list(stages(network, work.size)), 0, 0.0, 0
+    grids, above, peak, skips = list(stages(network, work.size)), 0, 0, 0
     for stage in grids:
-        busy = _busy(stage)
+        busy = FORWARD_COPIES * stage.values
         if above + busy > peak:
             peak, skips = above + busy, above
         above += stage.values
@@ -108,11 +116,15 @@ def prediction_memory(network: NetworkPlan, work: Workload, states: int = STATES
         activations=number * work.batch * skips,
         workspace=number * work.batch * (peak - skips),
         states=4 * work.batch * _example(work, states),
+        allocator=_held(network, work, "prediction"),
     )
 
 
-def _busy(stage: Stage) -> float:
-    return FORWARD_COPIES * stage.values
+def _held(network: NetworkPlan, work: Workload, doing: str) -> float:
+    """Bytes beyond the tensors: the libraries' own, and holes between freed blocks."""
+    number = BYTES[work.precision] * work.batch
+    tensors = [number * stage.values for stage in stages(network, work.size)]
+    return LIBRARIES + HOLES[doing] * max((n for n in tensors if n < HEAP_LIMIT), default=0)
 
 
 def _counts(network: NetworkPlan, work: Workload) -> tuple[int, int]:

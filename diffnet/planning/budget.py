@@ -7,18 +7,14 @@ from dataclasses import dataclass
 from ..data import Record, UserError
 
 GIGABYTE = 1e9
-CPU_FLOPS_A_CORE = 45e9  # single precision, reached by small residual U-Nets (benchmarks/steps.py)
-CPU_SECONDS_A_STEP = 0.012  # optimiser, averages and calls that do not grow with the images
-PEAK_FLOPS = {
-    8: 40e12,
-    16: 65e12,
-    24: 120e12,
-    40: 312e12,
-    80: 312e12,
-    141: 989e12,
-}  # bf16, by memory
+# Seconds a core for a floating-point operation, for a number kept for the backward pass, and for a
+# step: least squares over seven U-Nets, within 4 % (benchmarks/steps.py; one core with AVX-512).
+CORE_FLOP, CORE_VALUE, CORE_STEP = 4.9e-12, 2.6e-9, 0.022
+SLACK = 1.25  # for cores that are slower or shared
+TOGETHER = 0.85  # of what one core does, each does when several work
+PEAK_FLOPS = {8: 40e12, 16: 65e12, 24: 120e12, 40: 312e12, 80: 312e12, 141: 989e12}  # bf16, by memory
 GPU_USE = {2: 0.2, 3: 0.1}  # share of the peak that is reached: 3-D convolutions reach less
-GPU_SECONDS_A_STEP = 0.03
+GPU_STEP = 0.03
 DEFAULT_MEMORY_GB = {"cpu": 4.0, "cuda": 8.0}
 DEFAULT_MINUTES = {"cpu": 60.0, "cuda": 12 * 60.0}
 USABLE = 0.85  # of the memory: the rest is the allocator's and other processes'
@@ -32,9 +28,9 @@ class PlanError(UserError):
 class Budget(Record):
     """What may be spent on one training.
 
-    device: "cpu" or "cuda". gpu_memory_gb: of the card, which need not be there; on a CPU the memory a
-    training may take (None: 4 GB on a CPU, 8 GB on a card). minutes: of training (None: 60 on a CPU, 720
-    on a card). cores: CPU cores that compute. PlanError: a number that is not above 0.
+    device: "cpu" or "cuda". gpu_memory_gb: of the card, which need not be there; on a CPU the memory
+    a training may take (None: 4 GB on a CPU, 8 GB on a card). minutes: of training (None: 60 on a
+    CPU, 720 on a card). cores: CPU cores that compute. PlanError: a number that is not above 0.
     """
 
     device: str = "cpu"
@@ -64,15 +60,19 @@ class Budget(Record):
     def seconds(self) -> float:
         return 60 * (self.minutes or DEFAULT_MINUTES[self.device.split(":")[0]])
 
-    def flops_a_second(self, dims: int) -> float:
-        """Floating-point operations a second that a U-Net of `dims` dimensions is taken to reach."""
+    def call_seconds(self, operations: float, values: float, dims: int) -> float:
+        """One forward pass. operations: floating-point; values: numbers it leaves behind."""
         if self.on_cpu:
-            return CPU_FLOPS_A_CORE * self.cores
+            work = SLACK * (CORE_FLOP * operations + CORE_VALUE * values / 3)
+            return work / (self.cores * (TOGETHER if self.cores > 1 else 1.0))
         gigabytes = self.gpu_memory_gb or DEFAULT_MEMORY_GB["cuda"]
         size = max((s for s in PEAK_FLOPS if s <= gigabytes), default=min(PEAK_FLOPS))
-        return GPU_USE[dims] * PEAK_FLOPS[size]
+        return operations / (GPU_USE[dims] * PEAK_FLOPS[size])
 
-    def step_seconds(self, forward_flops: float, dims: int, again: bool = False) -> float:
-        """One training step: forward and twice that backward; `again`: activations computed twice."""
-        fixed = CPU_SECONDS_A_STEP if self.on_cpu else GPU_SECONDS_A_STEP
-        return fixed + (4 if again else 3) * forward_flops / self.flops_a_second(dims)
+    def step_seconds(
+        self, operations: float, values: float, dims: int, again: bool = False
+    ) -> float:
+        """One training step: forward, twice that backward, once more with checkpointing (`again`)."""
+        passes = 4 if again else 3
+        fixed = SLACK * CORE_STEP if self.on_cpu else GPU_STEP
+        return fixed + passes * self.call_seconds(operations, values, dims)

@@ -41,8 +41,8 @@ def configure(
     PlanError: nothing fits the budget.
     """
     f, task, reasons = s.fingerprint, s.task, reasons.of(name)
-    need = _need(dims, grid, s, reasons)
-    fixed = {STRUCTURE[k]: v for k, v in overrides.items() if k in STRUCTURE}
+    need = need_on(dims, grid, s, reasons)
+    fixed = structure(overrides)
     _require_dims(name, dims, fixed)
     sized = size(need, s.budget, fixed)
     _explain(need, sized, s.budget, fixed, reasons)
@@ -70,7 +70,12 @@ def configure(
     return replace(made, **_forecast(made, need, sized, s.budget, reasons))
 
 
-def _need(dims: int, grid: Grid, s: Setting, reasons: Reasons) -> Need:
+def structure(overrides: dict[str, Any]) -> dict[str, Any]:
+    """The overrides that sizing has to know, by the names it has for them."""
+    return {STRUCTURE[k]: v for k, v in overrides.items() if k in STRUCTURE}
+
+
+def need_on(dims: int, grid: Grid, s: Setting, reasons: Reasons) -> Need:
     f, task = s.fingerprint, s.task
     spacing, shape = grid.spatial(dims)
     inputs, outputs = channels(f, task)
@@ -107,7 +112,7 @@ def _require_dims(name: str, dims: int, fixed: dict[str, Any]) -> None:
 
 def _explain(need: Need, z: Size, budget: Budget, fixed: dict[str, Any], reasons: Reasons) -> None:
     ladder = (
-        f"rung {z.rungs + 1} of the ladder: {z.seconds:.3g} s a step, {z.memory.total / 1e9:.2g} of "
+        f"of {z.tried} candidates: {z.seconds:.3g} s a step, {z.memory.total / 1e9:.2g} of "
         f"{budget.memory / 1e9:.2g} GB, {z.possible} steps fit in and {z.wanted} are wanted"
     )
     share = covered(z.patch, need.shape)
@@ -179,27 +184,25 @@ def _forecast(
     """Seconds and bytes that prediction will take, beside those of training."""
     work = Workload(need.inputs, need.outputs, z.patch, 1, need.classes, precision=need.precision)
     predicting = prediction_memory(z.network, work)
-    call = z.memory.operations / budget.flops_a_second(need.dims)
     windows = (
         1.0
         if covered(z.patch, need.shape) == 1
         else 2.0**need.dims * prod(need.shape) / prod(z.patch)
     )
     slices = c.shape[0] if need.dims == 2 else 1
-    case = max(windows, 1.0) * slices * call
+    case = max(windows, 1.0) * slices * z.call
     seconds = {
         "step": z.seconds,
         "training": z.seconds * c.training.steps,
-        "call": call,
+        "call": z.call,
         "case_mean": case,
         "case_sample": case * c.sampling.steps,
     }
     reasons.add(
         "time",
         f"{z.seconds:.3g} s a step, {seconds['training'] / 60:.3g} min in all",
-        "3 x the forward operations over what the device is taken to reach",
-        f"{z.memory.operations / 1e9:.3g} GFLOP a call and example, "
-        f"{budget.flops_a_second(need.dims) / 1e9:.3g} GFLOP/s on {budget.device}; a case in "
+        "3 forward passes' operations and memory traffic, at what the device is taken to reach",
+        f"{z.memory.operations / 1e9:.3g} GFLOP a call and example on {budget.device}; a case in "
         f"{seconds['case_mean']:.2g} s (mean) or {seconds['case_sample']:.2g} s (one sample)",
         "the first steps of a real training measure it",
     )

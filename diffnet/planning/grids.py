@@ -22,6 +22,7 @@ SIMILAR = (
 FEW_VOLUMES = 5
 COARSENING = 1.05
 COVERED = 0.25
+WORTHWHILE = 2.0  # times fewer voxels that a low resolution must bring
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def full_grid(f: Fingerprint, spacing: tuple[float, ...] | None, reasons: Reason
     return Grid("full", order, *(tuple(v[a] for a in order) for v in (target, shape)))
 
 
-def coarser(f: Fingerprint, full: Grid, fits: Callable[[Grid], bool]) -> Grid | None:
+def coarser(full: Grid, fits: Callable[[Grid], bool]) -> Grid | None:
     """The finest isotropically coarsened grid that fits; axes more than 2 x finer go first."""
     spacing, at = list(full.spacing), full
     while min(at.shape) >= 8 or at is full:

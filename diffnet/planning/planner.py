@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from math import prod
 from typing import Any
 
 from ..data import ScaleRule, nearest
 from ..tasks import Task
 from .budget import Budget, PlanError
 from .class_rule import plan_class
-from .configure import Setting, configure
+from .configure import Setting, configure, need_on, structure
 from .fingerprint import Fingerprint
 from .grids import (
     COVERED,
     MOST_FLAT,
+    WORTHWHILE,
     Grid,
     coarser,
     covered,
@@ -28,6 +30,8 @@ from .overrides import NAMES, overridden, read_overrides
 from .plan import Configuration, Plan
 from .reasons import Reasons, shown
 from .scales import rules_for
+from .sizing import size, wanted_steps
+from .spacing import by_axis
 from .task_rule import plan_task
 
 Inside = dict[str, dict[str, Any]]
@@ -113,40 +117,54 @@ def _configurations(
 def _volumes(grid: Grid, s: Setting, inside: Inside, reasons: Reasons) -> dict[str, Configuration]:
     """3d_fullres, and 3d_lowres where a patch shows too little of a volume."""
     found: dict[str, Configuration] = {}
-    share = 0.0
     try:
         full = _one("3d_fullres", 3, grid, s, inside, reasons)
         found["3d_fullres"] = full
-        share = covered(full.patch, grid.shape)
-        because = f"a full-resolution patch covers {share:.0%} of a median volume"
+        needed, because = _falls_short(full, grid, s)
     except PlanError as error:
         _forget(reasons, "3d_fullres.")
         reasons.add("3d_fullres", "no", "it has to fit the budget", str(error), "a larger budget")
-        because = "3d_fullres does not fit the budget"
-    needed = share < COVERED
-    low = coarser(s.fingerprint, grid, lambda g: _shows_enough(g, s, inside)) if needed else None
+        needed, because = True, "3d_fullres does not fit the budget"
+    low = coarser(grid, lambda g: _shows_enough(g, s, inside)) if needed else None
+    if low is not None and found and prod(grid.shape) < WORTHWHILE * prod(low.shape):
+        low, because = (
+            None,
+            f"a grid that suffices has {shown(tuple(low.shape))} voxels, hardly fewer",
+        )
+    rule = (
+        f"where a patch covers less than {COVERED:.0%}, or generation of whole volumes is too slow, "
+        f"if {WORTHWHILE:g} times fewer voxels suffice"
+    )
+    change = "larger volumes, or another budget"
     if low is None:
-        rule = f"planned where a patch covers less than {COVERED:.0%}"
-        reasons.add("3d_lowres", "no", rule, because, "larger volumes or a smaller budget")
+        reasons.add("3d_lowres", "no", rule, because, change)
         return found
     found["3d_lowres"] = _one("3d_lowres", 3, low, s, inside, reasons)
-    spacing = shown(tuple(low.spacing))
-    reasons.add(
-        "3d_lowres",
-        spacing + " mm",
-        f"a patch covers {COVERED:.0%} or more",
-        because,
-        "a larger budget",
-    )
+    reasons.add("3d_lowres", f"{by_axis(low.spacing)} mm", rule, because, change)
     return found
 
 
+def _falls_short(full: Configuration, grid: Grid, s: Setting) -> tuple[bool, str]:
+    """Whether a coarser grid is wanted beside the full one, and the numbers."""
+    share = covered(full.patch, grid.shape)
+    seconds = s.budget.seconds
+    possible, wanted = seconds / full.seconds["step"], wanted_steps(seconds)
+    slow = not s.task.given and 2 * possible < wanted
+    return share < COVERED or slow, (
+        f"a full-resolution patch covers {share:.0%} of a median volume; {int(possible)} steps fit in and "
+        f"{wanted} are wanted"
+    )
+
+
 def _shows_enough(grid: Grid, s: Setting, inside: Inside) -> bool:
+    fixed = structure({**_fitting(inside.get("", {}), 3), **inside.get("3d_lowres", {})})
     try:
-        made = _one("3d_lowres", 3, grid, s, inside, Reasons())
+        sized = size(need_on(3, grid, s, Reasons()), s.budget, fixed)
     except PlanError:
         return False
-    return covered(made.patch, grid.shape) >= (1.0 if not s.task.given else COVERED)
+    if s.task.given:
+        return covered(sized.patch, grid.shape) >= COVERED
+    return covered(sized.patch, grid.shape) == 1 and sized.possible >= sized.wanted
 
 
 def _one(

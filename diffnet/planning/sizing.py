@@ -1,34 +1,63 @@
-"""How large a network, patch and batch: the largest that the budget trains for long enough."""
+"""How large a network, patch and batch: the most useful that the budget trains for long enough."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import ceil, prod
+from math import ceil, log2, prod
 from typing import Any
 
 from .budget import GIGABYTE, USABLE, Budget, PlanError
 from .memory import Memory, Workload, training_memory
+from .network_walk import kept_values
 from .plan import NetworkPlan
 from .topology import Topology, fit_patch, topology
 
 TRAINING_SHARE = 0.9  # of the time: the rest is validation and checkpoints
 LEAST_STEPS = 100  # with fewer, a plan is refused
 DEEPEST = {"cpu": 4, "cuda": 6}  # stages
-SMALLEST_EDGE = 8  # voxels of the coarsest grid along a pooled axis
+SMALLEST_EDGE = 6  # voxels of the coarsest grid along a pooled axis
 WIDEST = {2: 512, 3: 320}
 ATTENTION_TOKENS = {"cpu": 256, "cuda": 1024}
 AVERAGES = 2
+NARROWEST = (
+    16  # a processor gains nothing below; narrower only where nothing else trains long enough
+)
+ENOUGH = {2: 128**2, 3: 56**3}  # voxels of a patch beyond which context no longer counts
+FEW_WIDTH = {("cuda", 2): 32, ("cuda", 3): 16, ("cpu", 2): 32, ("cpu", 3): 16}  # at most, few cases
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """What is tried, smallest first. voxels: fewest and most of a patch."""
+
+    widths: tuple[int, ...]
+    batches: tuple[int, ...]
+    voxels: tuple[int, int]
+
+
+LADDERS = {
+    ("cuda", 2): Ladder((32, 48, 64), (4, 8, 16, 32), (64**2, 512**2)),
+    ("cuda", 3): Ladder((16, 32), (1, 2, 4, 8), (32**3, 192**3)),
+    ("cpu", 2): Ladder((16, 24, 32, 48, 64), (4, 8, 16), (64**2, 256**2)),
+    ("cpu", 3): Ladder((8, 16, 32), (1, 2, 4), (24**3, 96**3)),
+}
+# What doubling is worth: the width most, because a narrow network leaves the processor waiting for
+# memory; then the patch, the batch and the number of blocks.
+WORTH = {
+    2: {"width": 0.9, "voxels": 0.5, "batch": 0.45, "blocks": 0.4},
+    3: {"width": 0.9, "voxels": 0.65, "batch": 0.45, "blocks": 0.4},
+}
 
 
 @dataclass(frozen=True)
 class Rung:
-    """One step of the ladder from large to small. voxels: of the patch, at most."""
+    """One candidate. shape: its patch, strides and kernels."""
 
     width: int
     blocks: int
     batch: int
-    voxels: int
+    shape: Topology
 
 
 @dataclass(frozen=True)
@@ -50,160 +79,162 @@ class Need:
 
 @dataclass(frozen=True)
 class Size:
-    """What was chosen, and what it costs. short: how many times fewer steps than wanted fit in."""
+    """What was chosen, and what it costs: seconds a step, steps wanted and possible."""
 
     network: NetworkPlan
     patch: tuple[int, ...]
     batch: int
     seconds: float
+    call: float
     memory: Memory
     wanted: int
     possible: int
-    rungs: int
-
-
-START = {
-    ("cuda", 2): Rung(64, 2, 32, 512**2),
-    ("cuda", 3): Rung(32, 2, 4, 192**3),
-    ("cpu", 2): Rung(32, 2, 8, 192**2),
-    ("cpu", 3): Rung(24, 2, 4, 64**3),
-}
-FLOOR = {
-    ("cuda", 2): Rung(32, 1, 4, 64**2),
-    ("cuda", 3): Rung(16, 1, 1, 32**3),
-    ("cpu", 2): Rung(16, 1, 4, 64**2),
-    ("cpu", 3): Rung(8, 1, 1, 24**3),
-}
-ORDER = ("batch", "width", "voxels", "blocks", "width", "voxels")
+    tried: int
 
 
 def wanted_steps(seconds: float) -> int:
-    """Steps a training of this length should have: more time is spent on size and length alike."""
+    """Steps a training of this length should have: more time goes into size and length alike."""
     return int(min(max(1500 * (seconds / 300) ** 0.7, 400), 60_000))
 
 
-def ladder(start: Rung, floor: Rung, whole: bool) -> Iterator[Rung]:
-    """From start to floor, one property at a time in ORDER; a patch that must be whole stays."""
-    at = start
-    yield at
+def size(need: Need, budget: Budget, fixed: dict[str, Any]) -> Size:
+    """The most useful candidate that fits the memory and trains wanted_steps in time.
+
+    Where none trains that long, the fastest. fixed: what a user decided (patch, width, widths,
+    blocks, batch_size, attention, checkpointing). PlanError: not even the smallest candidate fits,
+    with the least that is needed.
+    """
+    wanted = wanted_steps(budget.seconds)
+    found = [_at(need, budget, rung, fixed, wanted) for rung in _rungs(need, budget, fixed)]
+    fitting = [
+        f if f.memory.total <= budget.memory else _checkpointed(need, budget, f, fixed)
+        for f in found
+    ]
+    fitting = [f for f in fitting if f.memory.total <= budget.memory]
+    if not fitting:
+        raise PlanError(_least_memory(min(found, key=lambda f: f.memory.total), budget))
+    long = [f for f in fitting if f.possible >= wanted]
+    long = [f for f in long if f.network.widths[0] >= NARROWEST] or long
+    best = (
+        max(long, key=lambda f: _worth(f, need)) if long else min(fitting, key=lambda f: f.seconds)
+    )
+    if best.possible < LEAST_STEPS:
+        raise PlanError(_least_time(best, budget))
+    return replace(best, tried=len(found))
+
+
+def _rungs(need: Need, budget: Budget, fixed: dict[str, Any]) -> Iterator[Rung]:
+    kind = budget.device.split(":")[0]
+    ladder = LADDERS[kind, need.dims]
+    most = FEW_WIDTH[kind, need.dims] if need.few else max(ladder.widths)
+    widths = [int(fixed["width"])] if "width" in fixed else [w for w in ladder.widths if w <= most]
+    batches = [int(fixed["batch_size"])] if "batch_size" in fixed else list(ladder.batches)
+    blocks = [int(fixed["blocks"])] if "blocks" in fixed else [1, 2]
+    for shape in _shapes(need, ladder, DEEPEST[kind], fixed):
+        for width in widths:
+            for count in blocks:
+                for batch in batches:
+                    yield Rung(width, count, batch, shape)
+
+
+def _shapes(need: Need, ladder: Ladder, deepest: int, fixed: dict[str, Any]) -> Iterator[Topology]:
+    """Patches from the largest useful to the smallest, each with its strides; one if it is fixed."""
+    if "patch" in fixed:
+        patch = tuple(int(n) for n in fixed["patch"])
+        yield replace(_strided(need, patch, deepest), patch=patch)
+        return
+    voxels, seen = (prod(need.shape) if need.whole else ladder.voxels[1]), set()
     while True:
-        before = at
-        for name in ORDER:
-            value = _smaller(at, floor, name)
-            if value == getattr(at, name) or (whole and name == "voxels"):
-                continue
-            at = replace(at, **{name: value})
-            yield at
-        if at == before:
+        shape = _strided(need, _box(need, voxels), deepest)
+        if shape.patch not in seen:
+            seen.add(shape.patch)
+            yield shape
+        voxels = voxels * 3 // 4
+        if need.whole or voxels < ladder.voxels[0] or prod(shape.patch) <= ladder.voxels[0]:
             return
 
 
-def _smaller(at: Rung, floor: Rung, name: str) -> int:
-    value, least = getattr(at, name), getattr(floor, name)
-    if name == "width":
-        return max(least, (value * 3 // 4) // 8 * 8)
-    if name == "blocks":
-        return max(least, value - 1)
-    return max(least, value // 2 if name == "batch" else value * 3 // 5)
-
-
-def size(need: Need, budget: Budget, fixed: dict[str, Any]) -> Size:
-    """The first rung that fits the memory and trains wanted_steps in time; else the last that fits.
-
-    fixed: decisions a user made (patch, width, widths, blocks, batch_size, attention, checkpointing).
-    PlanError: not even the smallest network fits, with the least that is needed.
-    """
-    kind = budget.device.split(":")[0]
-    start, floor = START[kind, need.dims], FLOOR[kind, need.dims]
-    if need.few:
-        start = replace(start, width=max(floor.width, start.width // 2 if kind == "cuda" else 24))
-    whole = need.whole and "patch" not in fixed
-    if whole:
-        start = replace(start, voxels=10**12)
-    wanted = wanted_steps(budget.seconds)
-    best: Size | None = None
-    for count, rung in enumerate(ladder(start, floor, whole)):
-        found = _at(need, budget, rung, fixed, wanted, count)
-        if found.memory.total > budget.memory:
-            found = _checkpointed(need, budget, rung, fixed, wanted, count)
-        if found.memory.total > budget.memory:
-            last = found
-            continue
-        best = found
-        if found.possible >= wanted:
-            return found
-    if best is None:
-        raise PlanError(_least_memory(need, budget, last))
-    if best.possible < LEAST_STEPS:
-        raise PlanError(_least_time(need, budget, best))
-    return best
-
-
-def _checkpointed(
-    need: Need, budget: Budget, rung: Rung, fixed: dict[str, Any], wanted: int, count: int
-) -> Size:
-    if "checkpointing" in fixed:
-        return _at(need, budget, rung, fixed, wanted, count)
-    return _at(need, budget, rung, {**fixed, "checkpointing": True}, wanted, count)
-
-
-def _at(
-    need: Need, budget: Budget, rung: Rung, fixed: dict[str, Any], wanted: int, count: int
-) -> Size:
-    kind = budget.device.split(":")[0]
-    shape = _patch_and_strides(need, rung.voxels, DEEPEST[kind], fixed)
-    batch = int(fixed.get("batch_size", rung.batch))
-    network = _network(need, rung, shape, ATTENTION_TOKENS[kind], fixed)
-    work = Workload(
-        need.inputs, need.outputs, shape.patch, batch, need.classes, precision=need.precision
+def _box(need: Need, voxels: int) -> tuple[int, ...]:
+    """At most `voxels` voxels (about), an equal share of every axis."""
+    if prod(need.shape) <= voxels:
+        return need.shape
+    cost = fit_patch(
+        need.spacing, need.shape, lambda t: float(prod(t.patch)), float(voxels), SMALLEST_EDGE
     )
-    memory = training_memory(network, work, AVERAGES)
-    seconds = budget.step_seconds(memory.operations * batch, need.dims, network.checkpointing)
-    possible = int(TRAINING_SHARE * budget.seconds / seconds)
-    return Size(network, shape.patch, batch, seconds, memory, wanted, possible, count)
+    return cost[0].patch
 
 
-def _patch_and_strides(need: Need, voxels: int, deepest: int, fixed: dict[str, Any]) -> Topology:
-    """The patch with at most `voxels` voxels, an equal share of every axis, and its strides."""
-    if "patch" in fixed:
-        patch = tuple(int(n) for n in fixed["patch"])
-    elif prod(need.shape) <= voxels:
-        patch = need.shape
-    else:
-        patch = fit_patch(
-            need.spacing, need.shape, lambda t: float(prod(t.patch)), float(voxels), SMALLEST_EDGE
-        )[0].patch
+def _strided(need: Need, patch: tuple[int, ...], deepest: int) -> Topology:
+    """At most `deepest` stages; the patch padded to what their strides divide, and not beyond."""
     found, _ = topology(need.spacing, patch, SMALLEST_EDGE)
     strides, kernels = found.strides[:deepest], found.kernels[:deepest]
     factor = [prod(axis) for axis in zip(*strides, strict=True)]
-    limits = (
-        patch if "patch" in fixed else [min(p, n) for p, n in zip(patch, need.shape, strict=True)]
-    )
+    limits = [min(p, n) for p, n in zip(patch, need.shape, strict=True)]
     padded = tuple(ceil(n / f) * f for n, f in zip(limits, factor, strict=True))
-    return Topology(padded if "patch" not in fixed else patch, strides, kernels)
+    return Topology(padded, strides, kernels)
 
 
-def _network(
-    need: Need, rung: Rung, shape: Topology, tokens: int, fixed: dict[str, Any]
-) -> NetworkPlan:
-    width = int(fixed.get("width", rung.width))
-    widest = min(WIDEST[need.dims], 8 * width)
-    widths = tuple(min(width * 2**i, widest) for i in range(shape.stages))
-    widths = tuple(int(w) for w in fixed.get("widths", widths))
+def _at(need: Need, budget: Budget, rung: Rung, fixed: dict[str, Any], wanted: int) -> Size:
+    tokens = ATTENTION_TOKENS[budget.device.split(":")[0]]
+    network = _network(need, rung, tokens, fixed)
+    return _costed(need, budget, network, rung.shape.patch, rung.batch, wanted)
+
+
+def _costed(
+    need: Need,
+    budget: Budget,
+    network: NetworkPlan,
+    patch: tuple[int, ...],
+    batch: int,
+    wanted: int,
+) -> Size:
+    work = Workload(need.inputs, need.outputs, patch, batch, need.classes, precision=need.precision)
+    memory = training_memory(network, work, AVERAGES)
+    values = kept_values(replace(network, checkpointing=False), need.inputs, patch)
+    call = budget.call_seconds(memory.operations, values, need.dims)
+    seconds = budget.step_seconds(
+        memory.operations * batch, values * batch, need.dims, network.checkpointing
+    )
+    possible = int(TRAINING_SHARE * budget.seconds / seconds)
+    return Size(network, patch, batch, seconds, call, memory, wanted, possible, 1)
+
+
+def _checkpointed(need: Need, budget: Budget, size: Size, fixed: dict[str, Any]) -> Size:
+    if "checkpointing" in fixed:
+        return size
+    network = replace(size.network, checkpointing=True)
+    return _costed(need, budget, network, size.patch, size.batch, size.wanted)
+
+
+def _worth(size: Size, need: Need) -> tuple[float, float]:
+    """What the candidate is worth, and among equals the faster."""
+    n, w = size.network, WORTH[need.dims]
+    voxels = min(prod(size.patch), ENOUGH[need.dims], prod(need.shape))
+    total = w["width"] * log2(n.widths[0]) + w["voxels"] * log2(voxels)
+    total += w["batch"] * log2(size.batch) + w["blocks"] * log2(n.blocks)
+    return round(total, 6), -size.seconds
+
+
+def _network(need: Need, rung: Rung, tokens: int, fixed: dict[str, Any]) -> NetworkPlan:
+    widest = min(WIDEST[need.dims], 8 * rung.width)
+    widths = tuple(min(rung.width * 2**i, widest) for i in range(rung.shape.stages))
     network = NetworkPlan(
-        widths=widths,
-        strides=shape.strides,
-        kernels=shape.kernels,
-        attention=(False,) * len(widths),
-        blocks=int(fixed.get("blocks", rung.blocks)),
+        widths=tuple(int(w) for w in fixed.get("widths", widths)),
+        strides=rung.shape.strides,
+        kernels=rung.shape.kernels,
+        attention=(False,) * rung.shape.stages,
+        blocks=rung.blocks,
         dropout=need.dropout,
         checkpointing=bool(fixed.get("checkpointing", False)),
     )
+    if len(network.widths) != rung.shape.stages:
+        raise PlanError(
+            f"widths {list(network.widths)} are for {len(network.widths)} stages, and a patch of "
+            f"{by_x(rung.shape.patch)} has {rung.shape.stages}"
+        )
     if "attention" in fixed:
         return replace(network, attention=tuple(bool(a) for a in fixed["attention"]))
-    if not need.attention:
-        return network
-    return replace(network, attention=_attention(shape, tokens))
+    return replace(network, attention=_attention(rung.shape, tokens)) if need.attention else network
 
 
 def _attention(shape: Topology, tokens: int) -> tuple[bool, ...]:
@@ -215,22 +246,26 @@ def _attention(shape: Topology, tokens: int) -> tuple[bool, ...]:
     return tuple(found)
 
 
-def _least_memory(need: Need, budget: Budget, last: Size) -> str:
-    least = last.memory.total / USABLE / GIGABYTE
+def _least_memory(least: Size, budget: Budget) -> str:
     return (
-        f"the smallest network ({need.dims}-D, patch {by_x(last.patch)}, width {last.network.widths[0]}, "
-        f"batch {last.batch}) needs {last.memory.total / GIGABYTE:.2g} GB to train and "
-        f"{budget.memory / GIGABYTE:.2g} GB may be used: give at least --gpu-memory {least:.2g}"
+        f"the smallest network ({told(least)}) needs {least.memory.total / GIGABYTE:.2g} GB to train "
+        f"and {budget.memory / GIGABYTE:.2g} GB may be used: give at least --gpu-memory "
+        f"{least.memory.total / USABLE / GIGABYTE:.2g}"
     )
 
 
-def _least_time(need: Need, budget: Budget, best: Size) -> str:
-    least = LEAST_STEPS * best.seconds / TRAINING_SHARE / 60
+def _least_time(least: Size, budget: Budget) -> str:
+    minutes = LEAST_STEPS * least.seconds / TRAINING_SHARE / 60
     return (
-        f"in {budget.seconds / 60:.3g} minutes the smallest network ({need.dims}-D, patch "
-        f"{by_x(best.patch)}, width {best.network.widths[0]}, batch {best.batch}) makes "
-        f"{best.possible} steps of {best.seconds:.2g} s: give at least {least:.2g} minutes"
+        f"in {budget.seconds / 60:.3g} minutes the fastest network ({told(least)}) makes "
+        f"{least.possible} steps of {least.seconds:.2g} s: give at least {minutes:.2g} minutes"
     )
+
+
+def told(size: Size) -> str:
+    dims = len(size.patch)
+    width = size.network.widths[0]
+    return f"{dims}-D, patch {by_x(size.patch)}, width {width}, batch {size.batch}"
 
 
 def by_x(values: Sequence[int]) -> str:

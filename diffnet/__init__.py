@@ -1,7 +1,8 @@
 """diffnet: self-configuring diffusion models for medical images.
 
-Every verb of the command line is a function here: `diffnet.plan(...)`, `diffnet.predict(...)`. They
-return objects and print nothing; nothing is imported before it is used.
+The verbs of the command line are functions here: `diffnet.plan(...)`, `diffnet.predict(...)`. They
+return objects and print nothing; nothing is imported before it is used. What the verbs `tasks` and
+`recipes` list are the tables `diffnet.tasks.TASKS` and `diffnet.recipes.RECIPES`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from .verbs import VERBS
 
 __version__ = "0.1.0"
 
-_PLACES = {name.replace("-", "_"): place for name, place in VERBS.items()}
+_ROOMS = ("tasks", "recipes")  # folders, whose names Python needs for them
+_PLACES = {n.replace("-", "_"): place for n, place in VERBS.items() if n not in _ROOMS}
 
 
 def __getattr__(name: str) -> Any:

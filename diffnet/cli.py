@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, is_dataclass
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -79,11 +78,10 @@ def application(arguments: Sequence[str] = ()) -> App:
         help_format="plaintext",
         version=__version__,
         version_flags=["--version"],
+        suppress_keyboard_interrupt=False,
     )
     asked = arguments[0] if arguments else ""
     for name in [asked] if asked in VERBS else VERBS:
-        if find_spec(VERBS[name].split(":")[0]) is None:
-            continue
         verb = _imported(VERBS[name])
         about = described(verb)
         example = f"Example:\n{about.example}" if about.example else None
@@ -167,6 +165,8 @@ def user_sentence(error: Exception) -> str | None:
     ours = type(error).__module__.split(".")[0] == "diffnet"
     if ours and isinstance(error, ValueError):
         return str(error)
+    if isinstance(error, FloatingPointError):
+        return str(error)  # training diverged; the message says what to do
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"the disk is full ({error}). What was finished is kept: make room and run it again"
     if isinstance(error, FileNotFoundError | PermissionError | NotADirectoryError):

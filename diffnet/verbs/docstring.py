@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import textwrap
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +25,7 @@ def described(verb: Callable[..., Any]) -> Described:
     """Read `name: meaning.` items, anywhere a sentence may begin, and a last section `Example:`."""
     whole = inspect.getdoc(verb) or ""
     parts = EXAMPLE.split(whole, maxsplit=1)
-    example = inspect.cleandoc(parts[1]) if len(parts) > 1 else ""
+    example = textwrap.dedent(parts[1]).strip("\n") if len(parts) > 1 else ""
     names = list(inspect.signature(verb).parameters)
     text, found = [], {}
     for paragraph in re.split(r"\n\s*\n", parts[0].strip()):

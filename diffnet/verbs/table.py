@@ -11,7 +11,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Table:
-    """head: names of the columns. rows: their texts. Too wide a table wraps its widest columns."""
+    """head: names of the columns. rows: their texts. Too wide a table wraps its widest columns.
+
+    Words are not broken, so a table of many columns may stay wider than the terminal.
+    """
 
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -23,9 +26,12 @@ class Table:
         """`width`: characters to a line; default the terminal's."""
         width = width or shutil.get_terminal_size((100, 24)).columns
         lines = [self.head, *self.rows]
-        needed = [max(len(row[k]) for row in lines) for k in range(len(self.head))]
-        while sum(needed) + 2 * (len(needed) - 1) > width and max(needed) > 12:
-            needed[needed.index(max(needed))] -= 1
+        columns = range(len(self.head))
+        needed = [max(len(row[k]) for row in lines) for k in columns]
+        least = [max(len(word) for row in lines for word in [*row[k].split(), ""]) for k in columns]
+        while sum(needed) + 2 * (len(needed) - 1) > width and needed != least:
+            widest = max(columns, key=lambda k: (needed[k] > least[k], needed[k]))
+            needed[widest] -= 1
         rule = tuple("-" * n for n in needed)
         shown = [_row(row, needed) for row in [self.head, rule, *self.rows]]
         return "\n".join(shown)

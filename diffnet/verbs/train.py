@@ -37,7 +37,7 @@ def train(
     steps. fold: train on all but that of 5 folds; default one hold-out. name: of the run's folder;
     default configuration-recipe. device: auto, cpu, cuda, mps. workers: processes that load batches;
     default none on a CPU, 8 at most on a GPU. work: folder for everything derived; default
-    diffnet_work beside the dataset. processes: for preprocessing.
+    diffnet_work beside the dataset. processes: for preprocessing. seed: of everything random.
 
     Example:
         diffnet train Dataset004_LowDoseCT --recipe flow --minutes 60
@@ -53,6 +53,7 @@ def train(
     plan = planned(place, opened)
     wanted = chosen(plan, configuration)
     find_recipe(recipe)
+    how = {"steps": steps, "minutes": minutes, "fold": fold, "name": name, "seed": seed}
     with progress("preprocess") as move:
         fit = fitting(
             opened,
@@ -60,15 +61,11 @@ def train(
             wanted,
             recipe,
             place,
-            steps=steps,
-            minutes=minutes,
-            fold=fold,
-            name=name,
-            seed=seed,
             device=device,
             workers=workers,
             processes=processes or default_processes(),
             progress=move,
+            **how,
         )
     with progress("train", unit="") as move:
         run = fit(move)

@@ -43,7 +43,7 @@ def chosen(plan: Plan, name: str | None = None) -> Configuration:
     """A configuration by name, or the plan's default. PlanMissing: no such configuration."""
     name = name or plan.default
     if name not in plan.configurations:
-        close = difflib.get_close_matches(name, plan.configurations, 1)
+        close = difflib.get_close_matches(name.lower(), plan.configurations, 1)
         said = f" Did you mean {close[0]}?" if close else ""
         there = ", ".join(plan.configurations)
         raise PlanMissing(f"the plan has no configuration {name!r}; it has {there}.{said}")

@@ -40,6 +40,9 @@ class Run:
             )
         return run
 
+    def __str__(self) -> str:
+        return str(self.folder)
+
     @cached_property
     def card(self) -> dict[str, Any]:
         return read_json(self.folder / CARD)

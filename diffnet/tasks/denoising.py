@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from ..data import UserError
 from .task import Task
 
 
@@ -28,7 +29,7 @@ class Denoising(Task):
 
     def __post_init__(self) -> None:
         if self.noise < 0:
-            raise ValueError(
+            raise UserError(
                 f"denoising: noise is {self.noise}; it is a standard deviation, 0 or more"
             )
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from ..data import UserError
 from .task import Task
 
 
@@ -31,7 +32,7 @@ class Inpainting(Task):
 
     def __post_init__(self) -> None:
         if self.holes < 1 or not 0 < self.smallest <= self.largest <= 0.5:
-            raise ValueError(
+            raise UserError(
                 f"inpainting: holes = {self.holes}, smallest = {self.smallest}, largest = {self.largest}; "
                 "needed are holes >= 1 and 0 < smallest <= largest <= 0.5"
             )

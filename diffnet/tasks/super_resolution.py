@@ -8,6 +8,7 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..data import UserError
 from .task import Task
 
 
@@ -30,7 +31,7 @@ class SuperResolution(Task):
 
     def __post_init__(self) -> None:
         if len(self.factor) != 3 or min(self.factor) < 1 or max(self.factor) < 2:
-            raise ValueError(
+            raise UserError(
                 f"super_resolution: factor is {list(self.factor)}; it needs three whole numbers of at "
                 "least 1, one of them at least 2, for instance [1, 2, 2] or [4, 1, 1]"
             )

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ..data import RecordError, Store
+from ..data import RecordError, Store, UserError
 from ..diffusion import Batch
 from ..planning import Plan
 from ..recipes import Recipe, find_recipe
@@ -217,10 +217,10 @@ def peak_memory_mb(device: torch.device) -> float:
 
 
 def refuse_unmet(recipe: Recipe, name: str, offers: frozenset[str], task: str) -> None:
-    """ValueError: the recipe needs what the task's conditions do not carry."""
+    """UserError: the recipe needs what the task's conditions do not carry."""
     lacking = sorted(recipe.needs - offers)
     if lacking:
-        raise ValueError(
+        raise UserError(
             f"recipe {name} needs {', '.join(lacking)}, and the task {task} offers "
             f"{', '.join(sorted(offers)) or 'nothing'}. `diffnet recipes --task {task}` lists "
             "those that fit"

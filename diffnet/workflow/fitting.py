@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from ..data import Dataset
+from ..data import Dataset, UserError
 from ..planning import Configuration, Plan
 from .batches import class_indices
 from .distributed import Processes
@@ -70,7 +70,7 @@ def wanted_budget(c: Configuration, steps: int | None, minutes: float | None) ->
     """What the user asked for; the plan's steps where nothing was asked."""
     for name, value in (("steps", steps), ("minutes", minutes)):
         if value is not None and value <= 0:
-            raise ValueError(f"--{name} {value}: training needs more than 0 {name}")
+            raise UserError(f"--{name} {value}: training needs more than 0 {name}")
     if steps is None and minutes is None:
         return Budget(steps=c.training.steps)
     return Budget(steps, None if minutes is None else 60.0 * minutes)

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ..data import RecordError, read_json, write_json, written_whole
+from ..data import RecordError, UserError, read_json, write_json, written_whole
 from ..diffusion import Method
 from ..planning import Configuration, Plan
 from ..recipes import Recipe, find_recipe
@@ -103,12 +103,15 @@ def _installed(name: str) -> bool:
 
 
 def pick_device(wish: str = "auto") -> torch.device:
-    """`auto`: CUDA, else Apple's MPS, else the CPU. ValueError: the device is not there."""
+    """`auto`: CUDA, else Apple's MPS, else the CPU. UserError: the device is not there."""
     if wish == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    device = torch.device(wish)
+    try:
+        device = torch.device(wish)
+    except RuntimeError as error:
+        raise UserError(f"device {wish!r}: there are auto, cpu, cuda, cuda:1, mps") from error
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"device {wish}: this machine has no CUDA device; use --device cpu")
+        raise UserError(f"device {wish}: this machine has no CUDA device; use --device cpu")
     return device

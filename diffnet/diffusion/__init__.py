@@ -27,7 +27,7 @@ from .published import Published
 from .samplers import *  # noqa: F403
 from .samplers import __all__ as _samplers
 from .starts import FromImage, FromInversion, FromNoise, FromResidual, Start, invert, noise_level
-from .tiling import Tiled
+from .tiling import Tiled, windows_along
 
 __all__ = [
     "BLANK",
@@ -65,6 +65,7 @@ __all__ = [
     "keep",
     "noise_level",
     "per_channel",
+    "windows_along",
     *_guidance,
     *_objectives,
     *_processes,

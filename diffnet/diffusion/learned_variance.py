@@ -22,7 +22,7 @@ class LearnedVariance(NetworkDenoiser):
 
     def moments(self, x_t: Tensor, t: Tensor, condition: Condition) -> tuple[Tensor, Tensor]:
         """E[x_0 | x_t] and the fraction in [0, 1], both (B, C, *S)."""
-        z, row = self.centred(x_t, t, condition.source), self.row(t)
+        z, row = self.normalised(x_t, t, condition.source), self.row(t)
         output = self.output(z, row, condition)
         if output.shape[1] != 2 * x_t.shape[1]:
             raise ValueError(

@@ -21,6 +21,8 @@ class NetworkDenoiser(Denoiser):
 
     self_conditioned: the network sees its previous estimate of x_0 (`condition.estimate`, or zeros)
         as more channels behind `image` (Chen et al., 2023, arXiv:2208.04202).
+    centred: whether the source, where there is one, is the centre. False where the source is only
+        what sampling starts from, as in image editing and anomaly detection.
     """
 
     def __init__(
@@ -29,12 +31,13 @@ class NetworkDenoiser(Denoiser):
         process: GaussianProcess,
         parametrization: Parametrization,
         self_conditioned: bool = False,
+        centred: bool = True,
     ) -> None:
         super().__init__()
         self.network = network
         self.process = process
         self.parametrization = parametrization
-        self.self_conditioned = self_conditioned
+        self.self_conditioned, self.centred = self_conditioned, centred
 
     def row(self, t: Tensor) -> Row:
         """The coefficients at t (B,); t may be BLANK."""
@@ -43,14 +46,17 @@ class NetworkDenoiser(Denoiser):
         return self.parametrization.row(torch.where(blank, torch.inf, level))
 
     def forward(self, x_t: Tensor, t: Tensor, condition: Condition) -> Tensor:
-        z, row = self.centred(x_t, t, condition.source), self.row(t)
+        z, row = self.normalised(x_t, t, condition.source), self.row(t)
         return self.clean(z, row, self.output(z, row, condition), condition.source)
 
-    def centred(self, x_t: Tensor, t: Tensor, source: Tensor | None) -> Tensor:
+    def normalised(self, x_t: Tensor, t: Tensor, source: Tensor | None) -> Tensor:
         """z, which is x_0 - centre with noise of std r."""
         t = torch.where(torch.isinf(t), 1.0, t)
         a, b, _ = (over(k, x_t) for k in self.process.coefficients(t))
-        return x_t / a if source is None else (x_t - b * source) / a - source
+        if source is None:
+            return x_t / a
+        z = (x_t - b * source) / a
+        return z - source if self.centred else z
 
     def output(self, z: Tensor, row: Row, condition: Condition) -> Tensor:
         """F(in_ z, time), in z's dtype."""
@@ -65,7 +71,7 @@ class NetworkDenoiser(Denoiser):
     def clean(self, z: Tensor, row: Row, output: Tensor, source: Tensor | None) -> Tensor:
         """x_0 = centre + skip z + out F."""
         x_0 = per_channel(row.skip, z) * z + per_channel(row.out, z) * output
-        return x_0 if source is None else x_0 + source
+        return x_0 + source if source is not None and self.centred else x_0
 
     def _image(self, z: Tensor, condition: Condition) -> Tensor | None:
         if not self.self_conditioned:

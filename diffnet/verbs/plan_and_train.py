@@ -1,0 +1,152 @@
+"""The verb that does everything: from a dataset folder to a trained run and its report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .plan import plan as make_plan
+from .preprocess import default_processes
+from .progress import progress, say
+from .train import train
+
+if TYPE_CHECKING:
+    from ..data import Dataset
+    from ..workflow.run import Run
+
+
+@dataclass(frozen=True)
+class Journey:
+    """What `plan-and-train` left: the run, the baseline it is judged beside, and the page."""
+
+    run: Path
+    baseline: Path | None
+    report: Path
+    sheet: Path | None
+
+    def to_json(self) -> dict[str, Any]:
+        return {k: None if v is None else str(v) for k, v in vars(self).items()}
+
+    def table(self) -> str:
+        """The files to open, and the command for new scans."""
+        lines = [f"report     {self.report}"]
+        lines += [f"pictures   {self.sheet}"] if self.sheet else []
+        lines += [f"baseline   {self.baseline}"] if self.baseline else []
+        return "\n".join([*lines, f"new scans  diffnet predict {self.run} -i SCANS -o RESULTS"])
+
+
+def plan_and_train(
+    dataset: Path,
+    *,
+    task: str | None = None,
+    settings: Sequence[str] = (),
+    configuration: str | None = None,
+    recipe: str = "edm",
+    baseline: bool = True,
+    steps: int | None = None,
+    minutes: float | None = None,
+    hours: float | None = None,
+    gpu_memory: float | None = None,
+    overrides: Sequence[str] = (),
+    fold: int | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    workers: int | None = None,
+    work: Path | None = None,
+    processes: int | None = None,
+) -> Journey:
+    """Check, fingerprint, plan, preprocess, train, validate and report, with one command.
+
+    Stops before training if `check` finds errors. Each stage whose inputs did not change says so and
+    does nothing, so the same command continues after an interruption. Where something is given, a
+    plain regression network is trained for as long again, and the report shows both.
+
+    dataset: folder with dataset.json. task, settings: what is made; default what the dataset says.
+    configuration: default the plan's own choice. recipe: a name that `diffnet recipes` lists, or
+    file.py:Class. baseline: train the regression network too. steps, minutes, hours: of each training;
+    default 1 hour on a CPU, 12 on a GPU. gpu_memory: in GB, to plan for. overrides: of the plan,
+    as name=value. fold: train on all but that of 5 folds. seed: of everything random. device: auto,
+    cpu, cuda, mps. workers: processes that load batches. work: folder for everything derived; default
+    diffnet_work beside the dataset. processes: for reading and resampling; default one a core.
+
+    Example:
+        diffnet plan-and-train Dataset004_LowDoseCT --minutes 30
+        diffnet plan-and-train Dataset001_Hippocampus --recipe flow --no-baseline
+    """
+    from ..data import Dataset
+    from ..workflow.planned import planned
+    from ..workflow.work import Work
+    from .plan import total_minutes
+
+    opened, place = Dataset.open(Path(dataset)), Work.of(Path(dataset), work)
+    many = processes or default_processes()
+    refuse_faults(opened, place.check, many)
+    length = total_minutes(minutes, hours)
+    how = {"gpu_memory": gpu_memory, "device": device, "overrides": overrides}
+    made = make_plan(
+        opened.folder,
+        task=task,
+        settings=settings,
+        minutes=length,
+        work=work,
+        processes=many,
+        **how,
+    )
+    say(made.table())
+    plan = planned(place, opened)
+    names = [recipe]
+    if baseline and recipe != "regression" and plan.configurations[plan.default].image_channels:
+        names.insert(0, "regression")
+    runs = [
+        train(
+            opened.folder,
+            configuration=configuration,
+            recipe=name,
+            steps=steps,
+            minutes=length,
+            fold=fold,
+            seed=seed,
+            device=device,
+            workers=workers,
+            work=work,
+            processes=many,
+        )
+        for name in names
+    ]
+    return _reported(runs, opened, device, many)
+
+
+def refuse_faults(dataset: Dataset, path: Path, processes: int) -> None:
+    """Check the dataset, write the findings, and stop at errors. UserError: what they are."""
+    from ..data import UserError, check, write_json
+
+    with progress("check") as move:
+        found = check(dataset.folder, processes=processes, progress=move)
+    write_json(path, found.to_json())
+    errors = [p for p in found.problems if p.severity == "error"]
+    if errors:
+        raise UserError(
+            f"{len(errors)} errors in {dataset.folder}; the first: {errors[0]}. "
+            f"`diffnet check {dataset.folder}` lists all of them"
+        )
+
+
+def _reported(runs: list[Run], dataset: Dataset, device: str, processes: int) -> Journey:
+    from ..workflow.report import report
+    from ..workflow.validate import validate
+
+    for run in runs:
+        with progress(f"validate {run.folder.name}") as move:
+            validate(run, dataset, device, processes, move)
+    run, other = runs[-1], runs[0] if len(runs) > 1 else None
+    for each in runs:
+        report(each.folder, baseline=other.folder if other and each is run else None)
+    sheet = run.folder / "validation" / "sheet.png"
+    return Journey(
+        run.folder,
+        other.folder if other else None,
+        run.folder / "report.html",
+        sheet if sheet.is_file() else None,
+    )

@@ -1,0 +1,59 @@
+"""A look at held-out cases through the ordinary predict and evaluate, kept in the run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ..data import Case, Dataset
+from .evaluate import evaluate
+from .evaluation import Evaluation
+from .generate import generate
+from .predict import predict
+from .run import Run
+
+Progress = Callable[[int, int, str], None]
+MOST_CASES = 24
+MADE = 64
+
+
+def validate(
+    run: Run,
+    dataset: Dataset,
+    device: str = "auto",
+    processes: int = 1,
+    progress: Progress | None = None,
+) -> Evaluation | None:
+    """Predict held-out cases (or make images, where nothing is given) into <run>/validation, measured.
+
+    At most 24 cases, evenly spread. None where no case was held out.
+    """
+    out = run.folder / "validation"
+    if not run.task.given:
+        generate(run, out, _made(dataset), device=device, progress=progress)
+    else:
+        scans = held_out_scans(run, dataset)
+        if not scans:
+            return None
+        simulate = run.task.makes in run.task.given
+        predict(run, scans, out, device=device, simulate=simulate, progress=progress)
+    return evaluate(
+        out,
+        dataset.folder,
+        task=run.task.name,
+        settings=run.plan.task_settings,
+        processes=processes,
+    )
+
+
+def held_out_scans(run: Run, dataset: Dataset) -> dict[str, tuple[Path, ...]]:
+    """{case: files of what is given} of the run's held-out cases."""
+    wanted = list(run.card["cases"]["val"])
+    spread = wanted[:: max(1, -(-len(wanted) // MOST_CASES))]
+    known: dict[str, Case] = {c.id: c for c in dataset.cases("train")}
+    role = run.task.given[0]
+    return {case: known[case].files[role] for case in spread if case in known}
+
+
+def _made(dataset: Dataset) -> int:
+    return min(MADE, max(8, len(dataset.cases("train"))))

@@ -29,7 +29,7 @@ def rng() -> np.random.Generator:
 
 @pytest.fixture(scope="session")
 def phantom(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """phantom(task, dims=2, cases=8, size=None): a dataset folder, made once; never write into it."""
+    """phantom(task, dims=2, cases=8, size=None): a dataset folder, made once; not to be written."""
     made: dict[tuple[object, ...], Path] = {}
 
     def folder(task: str, dims: int = 2, cases: int = 8, size: int | None = None) -> Path:

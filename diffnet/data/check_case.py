@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from .dataset import ROLES, SPLITS, Case, Dataset
+from .formats import file_ending
+from .nifti import count_not_finite
 from .problem import Problem, error, warning
 from .volume import Volume, VolumeError, grid_difference
 
@@ -22,7 +24,7 @@ WORKING_BYTES = 24
 class Inspection:
     """What opening a case showed.
 
-    pixels: role -> hash of its voxels, where the image shows something. dims: of its images; stored:
+    pixels: role -> hash of its voxels, where it shows something. dims: of its images; stored:
     bytes of its arrays when preprocessed; working: bytes to do so.
     """
 
@@ -134,10 +136,8 @@ def _role_grid_problems(
 def _voxel_problems(case: Case, opened: list[tuple[Path, Volume]]) -> Iterator[Problem]:
     for path, volume in opened:
         x = volume.array
-        finite = np.isfinite(x) if x.dtype.kind == "f" else None
-        if finite is not None and not finite.all():
-            nan = int(np.isnan(x).sum())
-            inf = int(x.size - finite.sum()) - nan
+        nan, inf = _not_finite(path, x)
+        if nan or inf:
             counts = " and ".join(f"{n} {w}" for n, w in ((nan, "NaN"), (inf, "Inf")) if n)
             do = "Find out how they arose and replace them, for instance by the background"
             yield error("not finite", case.id, f"{path.name} holds {counts}", do)
@@ -150,12 +150,21 @@ def _voxel_problems(case: Case, opened: list[tuple[Path, Volume]]) -> Iterator[P
             )
 
 
+def _not_finite(path: Path, x: np.ndarray) -> tuple[int, int]:
+    """(NaN, Inf) in the file."""
+    if x.dtype.kind != "f":
+        return 0, 0
+    if file_ending(path) in (".nii", ".nii.gz"):
+        return count_not_finite(path)
+    return int(np.isnan(x).sum()), int(np.isinf(x).sum())
+
+
 def _channel_count_problems(
     dataset: Dataset, case: Case, role: str, opened: list[tuple[Path, Volume]]
 ) -> Iterator[Problem]:
     """One file that holds all channels holds as many as are named; several hold one each."""
     names = dataset.channels if role == "image" else dataset.targets
-    wanted = len(names) if len(case.files[role]) == 1 and not case.missing.get(role) else 1
+    wanted = len(names) if role in dataset.packed and len(opened) == 1 else 1
     for path, volume in opened:
         if names and len(volume.array) != wanted:
             key = "channel_names" if role == "image" else "target_names"

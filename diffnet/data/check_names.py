@@ -210,11 +210,7 @@ def _channel_problems(
 ) -> Iterator[Problem]:
     """Numbers of a case's files against the declared channels; one file may hold them all."""
     files = dataset.listings[case.split, role].files.get(case.id, {})
-    if (
-        not files
-        or not names
-        or (list(files) == [0] and len(names) > 1 and _one_file(dataset, role))
-    ):
+    if not files or not names or (list(files) == [0] and role in dataset.packed):
         return
     folder = ROLES[role] + SPLITS[case.split]
     for k in sorted(set(files) - set(range(len(names)))):
@@ -234,14 +230,6 @@ def _channel_problems(
             f"{folder} has no file for channel {k}, {names[k]!r}",
             f"Add {case.id}_{k:04d}{dataset.file_ending}, or declare missing_channels: true",
         )
-
-
-def _one_file(dataset: Dataset, role: str) -> bool:
-    """Whether one file a case is the rule here, so that its channels are to be counted inside."""
-    counts = [
-        len(files) for split in SPLITS for files in dataset.listings[split, role].files.values()
-    ]
-    return 2 * sum(n == 1 for n in counts) > len(counts)
 
 
 def _some(names: list[str]) -> str:

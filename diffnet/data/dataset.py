@@ -138,6 +138,16 @@ class Dataset:
             made["train", "image"], made["train", "label"] = self._listed()
         return made
 
+    @cached_property
+    def packed(self) -> frozenset[str]:
+        """Roles with several channels of which most cases hold all in one file, as RGB does."""
+        named = {"image": self.channels, "target": self.targets}
+        return frozenset(r for r, names in named.items() if len(names) > 1 and self._single(r))
+
+    def _single(self, role: str) -> bool:
+        counts = [len(f) for s in SPLITS for f in self.listings[s, role].files.values()]
+        return 2 * sum(n == 1 for n in counts) > len(counts)
+
     def _listed(self) -> tuple[Listing, Listing]:
         """nnU-Net's key "dataset": paths relative to the folder, with environment variables."""
         images, labels = {}, {}

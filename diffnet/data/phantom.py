@@ -152,7 +152,7 @@ def _turned(array: np.ndarray) -> np.ndarray:
 def _mr(
     tissue: np.ndarray, contrast: str, rng: np.random.Generator, gain: float = 200.0
 ) -> np.ndarray:
-    return np.clip(gain * mr_scan(tissue, contrast, 0.02, 0.1, rng), 0, 255)
+    return np.clip(gain * mr_scan(tissue, contrast, 0.01, 0.1, rng), 0, 255)
 
 
 def _patient(index: int, testing: bool) -> dict[str, str]:
@@ -178,7 +178,7 @@ def _translation(p: np.ndarray, index: int, testing: bool, rng: np.random.Genera
 def _denoising(p: np.ndarray, index: int, testing: bool, rng: np.random.Generator) -> Scan:
     tissue = _turned(tissue_map(BODIES[1 + index % 2], p, int(rng.integers(0, 3)), rng))
     target = ct_scan(tissue, 8.0, rng)
-    noisy = target + (ct_scan(tissue, 60.0, rng) - ct_scan(tissue, 0.0, rng))
+    noisy = target + (ct_scan(tissue, 40.0, rng) - ct_scan(tissue, 0.0, rng))
     return Scan({"image": noisy[None], "target": target[None]}, _patient(index, testing))
 
 

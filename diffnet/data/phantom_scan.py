@@ -7,32 +7,29 @@ from scipy import ndimage
 
 from .phantom_anatomy import Tissue
 
-# Brightness of each tissue; MR in shares of the brightest, CT in Hounsfield units.
-CONTRASTS: dict[str, dict[Tissue, float]] = {
-    "T1": dict(
-        zip(
-            Tissue, (0, 0.9, 0.12, 0.2, 0.5, 0.75, 0.2, 0.6, 0.45, 0.06, 0.6, 0.3, 0.4), strict=True
-        )
-    ),
-    "T2": dict(
-        zip(Tissue, (0, 0.6, 0.1, 1.0, 0.6, 0.4, 1.0, 0.45, 0.3, 0.08, 0.35, 0.2, 0.8), strict=True)
-    ),
-    "FLAIR": dict(
-        zip(
-            Tissue,
-            (0, 0.5, 0.1, 0.15, 0.6, 0.48, 0.15, 0.5, 0.3, 0.06, 0.4, 0.2, 0.95),
-            strict=True,
-        )
-    ),
-    "CT": dict(
-        zip(Tissue, (-1000, -100, 900, 5, 38, 27, 5, 36, 55, -820, 65, 160, 90), strict=True)
-    ),
+# Brightness of each tissue: MR in shares of the brightest, CT in Hounsfield units.
+_TABLE = {
+    # T1, T2, FLAIR, CT
+    Tissue.AIR: (0.00, 0.00, 0.00, -1000.0),
+    Tissue.FAT: (0.90, 0.60, 0.50, -100.0),
+    Tissue.BONE: (0.05, 0.05, 0.05, 900.0),
+    Tissue.FLUID: (0.18, 1.00, 0.15, 5.0),
+    Tissue.GREY: (0.50, 0.60, 0.60, 38.0),
+    Tissue.WHITE: (0.75, 0.40, 0.48, 27.0),
+    Tissue.VENTRICLE: (0.18, 1.00, 0.15, 5.0),
+    Tissue.NUCLEI: (0.60, 0.45, 0.50, 36.0),
+    Tissue.MUSCLE: (0.45, 0.30, 0.30, 55.0),
+    Tissue.LUNG: (0.04, 0.05, 0.04, -820.0),
+    Tissue.ORGAN: (0.60, 0.35, 0.40, 65.0),
+    Tissue.VESSEL: (0.30, 0.20, 0.20, 160.0),
+    Tissue.LESION: (0.40, 0.80, 0.95, 90.0),
 }
+CONTRASTS = ("T1", "T2", "FLAIR", "CT")
 
 
 def shown(tissue: np.ndarray, contrast: str, blur: float = 0.6) -> np.ndarray:
     """(Z, Y, X) float64 without noise; blur: voxels, as partial volumes make it."""
-    table = np.array([CONTRASTS[contrast][t] for t in Tissue], np.float64)
+    table = np.array([_TABLE[t][CONTRASTS.index(contrast)] for t in Tissue])
     sigma = [blur if n > 1 else 0 for n in tissue.shape]
     return ndimage.gaussian_filter(table[tissue], sigma, mode="nearest")
 

@@ -53,6 +53,7 @@ class Volume:
     def read(cls, path: Path | str | Sequence[Path | str]) -> Self:
         """Read one file, a folder with one DICOM series, or several files that become channels.
 
+        NaN and Inf in NIfTI files are read as 0 (ITK does so); `check` reports them.
         VolumeError: unreadable, truncated, more than three axes, or files of differing grids.
         """
         if isinstance(path, str | Path):

@@ -12,7 +12,14 @@ GIGABYTE = 1e9
 CORE_FLOP, CORE_VALUE, CORE_STEP = 4.9e-12, 2.6e-9, 0.022
 SLACK = 1.25  # for cores that are slower or shared
 TOGETHER = 0.85  # of what one core does, each does when several work
-PEAK_FLOPS = {8: 40e12, 16: 65e12, 24: 120e12, 40: 312e12, 80: 312e12, 141: 989e12}  # bf16, by memory
+PEAK_FLOPS = {
+    8: 40e12,
+    16: 65e12,
+    24: 120e12,
+    40: 312e12,
+    80: 312e12,
+    141: 989e12,
+}  # bf16, by memory
 GPU_USE = {2: 0.2, 3: 0.1}  # share of the peak that is reached: 3-D convolutions reach less
 GPU_STEP = 0.03
 DEFAULT_MEMORY_GB = {"cpu": 4.0, "cuda": 8.0}
@@ -28,9 +35,10 @@ class PlanError(UserError):
 class Budget(Record):
     """What may be spent on one training.
 
-    device: "cpu" or "cuda". gpu_memory_gb: of the card, which need not be there; on a CPU the memory
-    a training may take (None: 4 GB on a CPU, 8 GB on a card). minutes: of training (None: 60 on a
-    CPU, 720 on a card). cores: CPU cores that compute. PlanError: a number that is not above 0.
+    device: "cpu" or "cuda". gpu_memory_gb: of the card, which need not be there; on a CPU the
+    memory a training may take (None: 4 GB on a CPU, 8 GB on a card). minutes: of training (None: 60
+    on a CPU, 720 on a card). cores: CPU cores that compute. PlanError: a number that is not above
+    0.
     """
 
     device: str = "cpu"
@@ -39,12 +47,17 @@ class Budget(Record):
     cores: int = 2
 
     def __post_init__(self) -> None:
-        if self.device.split(":")[0] not in DEFAULT_MINUTES:
+        if self.kind not in DEFAULT_MINUTES:
             raise PlanError(f"unknown device {self.device!r}: there are cpu and cuda")
         for name in ("gpu_memory_gb", "minutes", "cores"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise PlanError(f"the budget's {name} is {value}; it must be above 0")
+
+    @property
+    def kind(self) -> str:
+        """cpu or cuda."""
+        return self.device.split(":")[0]
 
     @property
     def on_cpu(self) -> bool:
@@ -53,12 +66,11 @@ class Budget(Record):
     @property
     def memory(self) -> float:
         """Bytes that a training may use."""
-        kind = self.device.split(":")[0]
-        return USABLE * GIGABYTE * (self.gpu_memory_gb or DEFAULT_MEMORY_GB[kind])
+        return USABLE * GIGABYTE * (self.gpu_memory_gb or DEFAULT_MEMORY_GB[self.kind])
 
     @property
     def seconds(self) -> float:
-        return 60 * (self.minutes or DEFAULT_MINUTES[self.device.split(":")[0]])
+        return 60 * (self.minutes or DEFAULT_MINUTES[self.kind])
 
     def call_seconds(self, operations: float, values: float, dims: int) -> float:
         """One forward pass. operations: floating-point; values: numbers it leaves behind."""
@@ -72,7 +84,7 @@ class Budget(Record):
     def step_seconds(
         self, operations: float, values: float, dims: int, again: bool = False
     ) -> float:
-        """One training step: forward, twice that backward, once more with checkpointing (`again`)."""
+        """One training step: forward, twice that backward; `again`: one more, checkpointing."""
         passes = 4 if again else 3
         fixed = SLACK * CORE_STEP if self.on_cpu else GPU_STEP
         return fixed + passes * self.call_seconds(operations, values, dims)

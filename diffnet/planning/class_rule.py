@@ -18,7 +18,7 @@ LEAST_CASES = 5  # of the median value
 def plan_class(
     f: Fingerprint, task: Task, wanted: str | None, reasons: Reasons
 ) -> tuple[str | None, tuple[str, ...]]:
-    """(column, its values in order). wanted: a user's column, or "none". PlanError: no such category."""
+    """(column, values in order). wanted: a user's column or "none". PlanError: no such one."""
     if wanted is not None:
         return _wanted(f, wanted, reasons)
     fit = {n: c for n, c in f.categories.items() if _useful(c)}
@@ -31,8 +31,8 @@ def plan_class(
     reasons.add(
         "class_field",
         name,
-        f"in generation the category called {', '.join(PREFERRED[:3])}, ... or the only one, with 2 to "
-        f"{MOST_VALUES} values of {LEAST_CASES} cases or more",
+        f"in generation the category called {', '.join(PREFERRED[:3])}, ... or the only one, with "
+        f"2 to {MOST_VALUES} values of {LEAST_CASES} cases or more",
         facts,
         "--set class_field=NAME or none",
     )

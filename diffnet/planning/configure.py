@@ -87,6 +87,7 @@ def need_on(dims: int, grid: Grid, s: Setting, reasons: Reasons) -> Need:
         outputs=outputs,
         classes=s.classes,
         whole=not task.given,
+        wide=task.name == "inpainting",
         few=is_few(f),
         dropout=dropout(f, s.budget, reasons),
         attention=not task.given,
@@ -210,8 +211,8 @@ def _forecast(
         "memory",
         f"{z.memory.total / 1e9:.3g} GB to train",
         "activations, weights, gradients, optimiser, averages",
-        f"{z.memory.parameters / 1e6:.3g} M parameters, activations {z.memory.activations / 1e9:.2g} GB; "
-        f"{predicting.total / 1e9:.2g} GB to predict a patch",
+        f"{z.memory.parameters / 1e6:.3g} M parameters, activations "
+        f"{z.memory.activations / 1e9:.2g} GB; {predicting.total / 1e9:.2g} GB to predict a patch",
         "another patch, batch or width",
     )
     return {"seconds": seconds, "memory": {**c.memory, "prediction": predicting.total}}

@@ -15,8 +15,8 @@ ABSENT = "not there"
 
 @dataclass(frozen=True)
 class Difference(Record):
-    """One decision that two plans took differently. first, second: what was decided; "not there": neither
-    the value nor its configuration exists. why_first, why_second: rule and numbers.
+    """One decision that two plans took differently. first, second: what was decided; "not there":
+    neither the value nor its configuration exists. why_first, why_second: rule and numbers.
     """
 
     decision: str
@@ -70,7 +70,7 @@ def _plain(value: Any) -> Any:
 
 
 def reason(plan: Plan, decision: str) -> str:
-    """Rule and numbers behind a decision: its own Why, else that of the nearest decision above it."""
+    """Rule and numbers behind a decision: its own Why, else that of the nearest one above it."""
     name = decision.removeprefix("configurations.")
     while name:
         if name in plan.why:

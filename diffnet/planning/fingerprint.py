@@ -21,9 +21,9 @@ class FingerprintError(UserError):
 class ChannelMeasure(Record):
     """One channel of one case, in file units.
 
-    low, high: percentiles 0.5 and 99.5 of the foreground. noise: std from a robust high-pass. floor: std
-    of white noise that would explain the highest spatial frequencies. slope: of the power spectrum.
-    ct_like: values reach below -500 as only CT numbers do.
+    low, high: percentiles 0.5 and 99.5 of the foreground. noise: std from a robust high-pass.
+    floor: std of white noise that would explain the highest spatial frequencies. slope: of the
+    power spectrum. ct_like: values reach below -500 as only CT numbers do.
     """
 
     mean: float
@@ -44,10 +44,11 @@ class ChannelMeasure(Record):
 
 @dataclass(frozen=True)
 class CaseMeasure(Record):
-    """One training case. shape, spacing: (z, y, x). box: foreground as (start, stop) pairs of z, y, x.
+    """One training case. shape, spacing: (z, y, x). box: (start, stop) of z, y, x foreground.
 
-    neighbours: correlation of adjacent slices along the through-plane axis. offset: of the target from
-    the given image, in voxels. labels, components: voxels and connected parts by value of the map.
+    neighbours: correlation of adjacent slices along the through-plane axis. offset: of the target
+    from the given image, in voxels. labels, components: voxels and connected parts by value of the
+    map.
     """
 
     case: str
@@ -73,9 +74,10 @@ class CaseMeasure(Record):
 class ChannelSummary(Record):
     """One channel of a role over all training cases, in file units unless said otherwise.
 
-    modality with `declared`: by dataset.json, else inferred for the reason in `inferred`. clipped_mean,
-    clipped_std: after clipping to [low, high]. spread: std of the cases' foreground means over the pooled
-    std: large where units are arbitrary. noise, floor: relative to each case's own std, median of cases.
+    modality with `declared`: by dataset.json, else inferred for the reason in `inferred`.
+    clipped_mean, clipped_std: after clipping to [low, high]. spread: std of the cases' foreground
+    means over the pooled std: large where units are arbitrary. noise, floor: relative to each
+    case's own std, median of cases.
     """
 
     name: str
@@ -104,9 +106,9 @@ class ChannelSummary(Record):
 class RoleSummary(Record):
     """One role over all training cases.
 
-    plane, volume: radial power (relative to the variance, BINS values) within slices and of whole volumes
-    (empty for 2-D data). plane_share, volume_share: largest eigenvalue of the images' covariance in
-    network units, divided by the number of values of an image.
+    plane, volume: radial power (relative to the variance, BINS values) within slices and of whole
+    volumes (empty for 2-D data). plane_share, volume_share: largest eigenvalue of the images'
+    covariance in network units, divided by the number of values of an image.
     """
 
     channels: tuple[ChannelSummary, ...]
@@ -118,7 +120,7 @@ class RoleSummary(Record):
 
 @dataclass(frozen=True)
 class Fit(Record):
-    """A voxel-wise guess and the share of the target's variance it explains on cases it did not see."""
+    """A voxel-wise guess; held_out: the share of variance it explains on cases it did not see."""
 
     guess: LinearGuess
     held_out: tuple[float, ...]
@@ -126,10 +128,12 @@ class Fit(Record):
 
 @dataclass(frozen=True)
 class PairSummary(Record):
-    """Given images against targets. correlation: (target channel, given channel), inside the foreground.
+    """Given images against targets. correlation: (target channel, given channel), inside the
+    foreground.
 
-    own: guesses with the target on a scale of its own; follows: on the given image's scale. By degree
-    "1", "2". offset: median over cases of the misalignment in voxels; worst: the largest and its case.
+    own: guesses with the target on a scale of its own; follows: on the given image's scale. By
+    degree "1", "2". offset: median over cases of the misalignment in voxels; worst: the largest and
+    its case.
     """
 
     correlation: tuple[tuple[float, ...], ...]

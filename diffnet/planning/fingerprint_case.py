@@ -1,4 +1,4 @@
-"""The measurements of one case: numbers for people, and a few thousand voxels for the pooled statistics."""
+"""The measurements of one case: numbers for people, and a few thousand voxels to pool."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ COMPONENT_LABELS = 8  # connected parts are counted up to this many labels
 
 @dataclass(frozen=True)
 class Measured:
-    """A case's record and its arrays: samples_ROLE (C, n), plane_ROLE, volume_ROLE, thumb_ROLE, ..."""
+    """A case's record and its arrays: samples_ROLE (C, n), plane_ROLE, volume_ROLE, ..."""
 
     case: CaseMeasure
     arrays: dict[str, np.ndarray]
@@ -82,8 +82,8 @@ def _require_spacing(name: str, volume: Volume) -> None:
     spacing = np.asarray(volume.spacing, float)
     if not np.isfinite(spacing).all() or (spacing <= 0).any():
         raise FingerprintError(
-            f"case {name} has the spacing {[float(s) for s in spacing]} mm (z, y, x); every entry must be a "
-            "number above 0: correct the file's header"
+            f"case {name} has the spacing {[float(s) for s in spacing]} mm (z, y, x); every entry "
+            "must be a number above 0: correct the file's header"
         )
 
 
@@ -94,7 +94,7 @@ def _measure_role(
     spacing: Sequence[float],
     arrays: dict[str, np.ndarray],
 ) -> tuple[ChannelMeasure, ...]:
-    """Fill in arrays["plane_ROLE"], ["volume_ROLE"], ["thumb_ROLE"]; return the channels' numbers."""
+    """Fill in arrays["plane_ROLE"], ["volume_ROLE"], ["thumb_ROLE"]; return the numbers."""
     found, planes, volumes = [], [], []
     filled = float(inside.mean())
     for channel in x:
@@ -206,7 +206,7 @@ def _offset(volumes: dict[str, Volume]) -> tuple[float, float, float] | None:
 def _sample(
     name: str, volumes: dict[str, Volume], inside: np.ndarray, arrays: dict[str, np.ndarray]
 ) -> None:
-    """The same random voxels of every role, drawn over the whole grid; the draw depends on the name."""
+    """The same random voxels of every role, over the whole grid; the name decides the draw."""
     seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "little")
     size = inside.size
     at = np.sort(np.random.default_rng(seed).integers(0, size, min(SAMPLES, size)))

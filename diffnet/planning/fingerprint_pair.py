@@ -69,7 +69,7 @@ def _apply(rule: ScaleRule, x: np.ndarray, mean: float, std: float) -> np.ndarra
 
 
 def _halves(have: Sequence[Measured]) -> np.ndarray:
-    """0 or 1 for each case; cases of one group are in one half. One group alone is split by case."""
+    """0 or 1 for each case; a group stays in one half. One group alone is split by case."""
     groups = sorted({m.case.group for m in have})
     if len(groups) < 2:
         return np.arange(len(have)) % 2

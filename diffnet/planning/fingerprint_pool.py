@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,6 +19,7 @@ from .fingerprint import (
     RoleSummary,
 )
 from .fingerprint_case import Measured
+from .fingerprint_content import categories_of, duplicates_of, label_shares_of, near_of
 from .fingerprint_pair import pool_pair
 from .modality import modality_of
 from .scales import made_rule
@@ -26,8 +27,6 @@ from .spectrum import principal_share
 
 POOLED = 4_000_000  # values of one channel that are pooled at most
 ITEMS = 200  # images in the covariance
-COMPARED = 2000  # cases that are compared with each other for near-duplicates
-ALIKE = 0.998  # correlation of thumbnails
 
 
 def pool(dataset: Dataset, cases: Sequence[Case], measured: Sequence[Measured]) -> Fingerprint:
@@ -57,12 +56,12 @@ def pool(dataset: Dataset, cases: Sequence[Case], measured: Sequence[Measured]) 
         cases=records,
         roles=roles,
         pair=pair,
-        categories=_categories(dataset, cases),
-        label_shares=_label_shares(dataset.labels, records, notices),
+        categories=categories_of(dataset, cases),
+        label_shares=label_shares_of(dataset.labels, records, notices),
         label_plane=_mean(measured, "plane_label"),
         label_volume=_mean(measured, "volume_label"),
-        duplicates=_duplicates(records),
-        near=_near(measured),
+        duplicates=duplicates_of(records),
+        near=near_of(measured),
         notices=tuple(notices),
     )
 
@@ -73,8 +72,9 @@ def _require_one_kind(records: Sequence[CaseMeasure]) -> None:
     deep = [r.case for r in records if r.dims == 3]
     if flat and deep:
         raise FingerprintError(
-            f"the dataset mixes 2-D and 3-D cases: {len(flat)} are one slice ({', '.join(flat[:3])}, ...) and "
-            f"{len(deep)} are volumes ({', '.join(deep[:3])}, ...). Split it into two datasets, or "
+            f"the dataset mixes 2-D and 3-D cases: {len(flat)} are one slice "
+            f"({', '.join(flat[:3])}, ...) and {len(deep)} are volumes ({', '.join(deep[:3])}, "
+            "...). Split it into two datasets, or "
             "stack the slices to volumes"
         )
     counts: dict[tuple[tuple[str, int], ...], list[str]] = defaultdict(list)
@@ -173,7 +173,7 @@ def _modality(
     here: Sequence[Measured],
     notices: list[str],
 ) -> tuple[str, bool, str]:
-    """FingerprintError: an undeclared channel that holds CT numbers in some cases and not in others."""
+    """FingerprintError: an undeclared channel with CT numbers in some cases and not in others."""
     ct = [m.ct_like for m in measures]
     found = modality_of(name, said, sum(ct) * 2 > len(ct), here[0].case.dtype, here[0].case.dims)
     odd = [m.case.case for m, c in zip(here, ct, strict=True) if c != (sum(ct) * 2 > len(ct))]
@@ -185,12 +185,12 @@ def _modality(
         )
         if not found[1]:
             raise FingerprintError(
-                f"{text}; make one dataset of each, or declare its modality in dataset.json if it is one"
+                f"{text}; make one dataset of each, or declare the modality in dataset.json"
             )
         notices.append(text)
     elif found[0] == "CT" and odd and len(odd) * 2 < len(ct):
         notices.append(
-            f'channel "{name}" is CT, and {len(odd)} cases do not look like it: {", ".join(odd[:4])}'
+            f'channel "{name}" is CT, and {len(odd)} cases do not look it: {", ".join(odd[:4])}'
         )
     return found
 
@@ -233,62 +233,6 @@ def _share(here: Sequence[Measured], name: str, channels: Sequence[ChannelSummar
         factor = np.asarray([r.factor for r in rules]).reshape(shift.shape)
         items.append(((x - shift) / factor).reshape(len(x), -1))
     return principal_share(np.concatenate(items)[: 3 * ITEMS])
-
-
-def _categories(dataset: Dataset, cases: Sequence[Case]) -> dict[str, dict[str, int]]:
-    found = {}
-    for name, column in (dataset.metadata or {}).items():
-        kind = column.get("kind") if isinstance(column, dict) else column.kind
-        if kind not in ("category", "flag"):
-            continue
-        values = column.get("values", ()) if isinstance(column, dict) else column.values
-        counts = Counter(str(c.fields[name]) for c in cases if c.fields.get(name) not in (None, ""))
-        order = [str(v) for v in values] or sorted(counts)
-        found[name] = {v: counts.get(v, 0) for v in order}
-    return found
-
-
-def _label_shares(
-    labels: dict[str, int], records: Sequence[CaseMeasure], notices: list[str]
-) -> dict[str, float]:
-    counts: Counter[str] = Counter()
-    for r in records:
-        counts.update(r.labels)
-    total = sum(counts.values())
-    if not total:
-        return {}
-    known = {str(v) for v in labels.values()}
-    unknown = sorted(set(counts) - known)
-    if labels and unknown:
-        notices.append(
-            f"label maps hold values that dataset.json does not declare: {', '.join(unknown)}"
-        )
-    absent = [n for n, v in labels.items() if not counts.get(str(v))]
-    if absent:
-        notices.append(f"no training case has the label {', '.join(absent)}")
-    return {n: counts.get(str(v), 0) / total for n, v in labels.items()}
-
-
-def _duplicates(records: Sequence[CaseMeasure]) -> tuple[tuple[str, ...], ...]:
-    same: dict[str, list[str]] = defaultdict(list)
-    for r in records:
-        same[r.pixels].append(r.case)
-    return tuple(tuple(v) for v in same.values() if len(v) > 1)
-
-
-def _near(measured: Sequence[Measured]) -> tuple[tuple[str, str], ...]:
-    """Pairs of cases of different groups whose thumbnails correlate above ALIKE; at most 50 pairs."""
-    have = [m for m in measured if "thumb_image" in m.arrays][:COMPARED]
-    if len(have) < 2:
-        return ()
-    x = np.stack([m.arrays["thumb_image"][0].ravel() for m in have]).astype(np.float32)
-    x = x - x.mean(1, keepdims=True)
-    norm = np.linalg.norm(x, axis=1, keepdims=True)
-    x = x / np.where(norm > 0, norm, 1)
-    alike = np.argwhere(np.triu(x @ x.T > ALIKE, 1))
-    names = [(have[i].case, have[j].case) for i, j in alike]
-    found = [(a.case, b.case) for a, b in names if a.group != b.group and a.pixels != b.pixels]
-    return tuple(found[:50])
 
 
 def _content(dataset: Dataset, records: Sequence[CaseMeasure]) -> str:

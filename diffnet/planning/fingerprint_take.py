@@ -26,15 +26,16 @@ def take_fingerprint(
 ) -> Fingerprint:
     """Measure all training cases and pool what was measured.
 
-    cache: a folder that keeps one small file a case, named after its content; a case that is there is not
-    read again. progress(done, total, case) is called after each case. Memory: a case a process, and a few
-    thousand voxels of each case. FingerprintError: no training case, or one that cannot be measured.
+    cache: a folder that keeps one small file a case, named after its content; a case that is there
+    is not read again. progress(done, total, case) is called after each case. Memory: a case a
+    process, and a few thousand voxels of each case. FingerprintError: no training case, or one that
+    cannot be measured.
     """
     cases = sorted(dataset.cases("train"), key=lambda c: c.id)
     if not cases:
         raise FingerprintError(
-            f"dataset {dataset.name} has no training cases: imagesTr is empty, or cases.csv marks all "
-            "cases as test"
+            f"dataset {dataset.name} has no training cases: imagesTr is empty, or cases.csv marks "
+            "all cases as test"
         )
     shared: Shared = (dataset, None if cache is None else str(cache))
     count = os.cpu_count() or 1 if processes is None else processes

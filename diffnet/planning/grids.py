@@ -114,8 +114,8 @@ def default_configuration(
     ratio = full.spacing[0] / max(full.spacing[1:])
     alike = f.median_of([c.neighbours for c in f.cases])
     facts = (
-        f"{len(f.cases)} cases of {by_axis(full.shape)} voxels, spacing ratio {ratio:.2g}, correlation of "
-        f"neighbouring slices {'unknown' if alike is None else f'{alike:.2f}'}"
+        f"{len(f.cases)} cases of {by_axis(full.shape)} voxels, spacing ratio {ratio:.2g}, "
+        f"correlation of neighbouring slices {'unknown' if alike is None else f'{alike:.2f}'}"
     )
     if "3d_fullres" not in names and "3d_lowres" not in names:
         value, rule = (
@@ -159,6 +159,7 @@ def say_what_is_missing(f: Fingerprint, full: Grid, reasons: Reasons) -> None:
         "latent",
         "not planned",
         "2-D > 512^2 or 3-D > 256^3 voxels, and 1000 cases to train a first stage",
-        f"{'applies' if large and enough else 'does not apply'}: {voxels} voxels, {len(f.cases)} cases",
+        f"{'applies' if large and enough else 'does not apply'}: {voxels} voxels, "
+        f"{len(f.cases)} cases",
         "larger images and a first stage",
     )

@@ -56,8 +56,8 @@ def _class_guess(f: Fingerprint, reasons: Reasons) -> LinearGuess:
 def _paired_guess(f: Fingerprint, task: Task, reasons: Reasons) -> LinearGuess:
     if f.pair is None:
         raise PlanError(
-            f"{task.name} needs an image and a target of the same case on the same grid, and no training "
-            "case has both"
+            f"{task.name} needs an image and a target of the same case on the same grid, and no "
+            "training case has both"
         )
     fits = f.pair.follows if task.follows else f.pair.own
     first, second = (float(np.mean(fits[d].held_out)) for d in ("1", "2"))
@@ -77,7 +77,7 @@ def _paired_guess(f: Fingerprint, task: Task, reasons: Reasons) -> LinearGuess:
 
 
 def _with_honest_std(fit: Fit) -> LinearGuess:
-    """The std left open on unseen cases, where it is larger than on those the guess was fitted to."""
+    """The std left open on unseen cases, where it is larger than on those it was fitted to."""
     stds = []
     for std, explained, unseen in zip(
         fit.guess.std, fit.guess.explained, fit.held_out, strict=True
@@ -97,7 +97,7 @@ def _simulated_guess(f: Fingerprint, task: Task, reasons: Reasons) -> LinearGues
     """What is given is made from the image itself, so the guess is known without a regression."""
     channels = len(f.roles["image"].channels)
     given = task.image_channels(channels)
-    weight, std, because = _simulated(f, task)
+    weight, std, because = simulated(f, task, f.dims)
     weights = weight * np.eye(channels, given)
     reasons.add(
         "guess",
@@ -115,18 +115,18 @@ def _simulated_guess(f: Fingerprint, task: Task, reasons: Reasons) -> LinearGues
     )
 
 
-def _simulated(f: Fingerprint, task: Task) -> tuple[float, float, str]:
-    """(weight on the given image, std left open, why)."""
+def simulated(f: Fingerprint, task: Task, dims: int) -> tuple[float, float, str]:
+    """(weight on the given image, std left open, why) for a network of `dims` dimensions."""
     settings = task.to_json()
     if task.name == "denoising":
         noise = float(settings["noise"])
         left = STD * noise / math.sqrt(1 + noise**2)
         return 1 / (1 + noise**2), left, f"noise of {noise:g} x the image's std, Wiener's weight"
     if task.name == "super_resolution":
-        left = left_by_factor(f, settings["factor"], f.dims)
+        left = left_by_factor(f, settings["factor"], dims)
         return 1.0, left, f"power spectrum beyond factor {by_comma(settings['factor'])}"
     if task.name == "inpainting":
-        share = hole_share(settings["holes"], settings["smallest"], settings["largest"], f.dims)
+        share = hole_share(settings["holes"], settings["smallest"], settings["largest"], dims)
         return 1.0, STD * math.sqrt(share), f"holes fill {share:.1%} of an image on average"
     return 1.0, STD, f"nothing is known about what {task.name} simulates"
 
@@ -142,7 +142,7 @@ def left_by_factor(f: Fingerprint, factor: Sequence[int], dims: int) -> float:
 
 
 def hole_share(holes: int, smallest: float, largest: float, dims: int) -> float:
-    """Expected share of an image inside 1 to `holes` ellipsoids with half-axes in [smallest, largest]."""
+    """Expected share inside 1 to `holes` ellipsoids with half-axes in [smallest, largest]."""
     ball = math.pi if dims == 2 else 4 / 3 * math.pi
     one = ball * ((smallest + largest) / 2) ** dims
     counts = np.arange(1, holes + 1)

@@ -1,4 +1,4 @@
-"""Which kind of image a channel holds: what dataset.json says, else what its name and values suggest."""
+"""Which kind of image a channel holds: as declared, else as its name and values suggest."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import numpy as np
 from ..data import STD, LinearGuess
 from ..tasks import Task
 from .fingerprint import Fingerprint
-from .guess_rule import SMALLEST_STD, by_comma, left_by_factor
+from .guess_rule import SMALLEST_STD, by_comma, simulated
 from .plan import NoisePlan
 from .reasons import Reasons
 from .spectrum import useful_levels
@@ -50,10 +50,10 @@ def _std(
     if guess is None:
         std = (STD,) * len(f.roles[task.makes].channels)
         rule, because = "the data's own", "scales bring every made channel to this std"
-    elif task.name == "super_resolution" and dims != f.dims:
-        left = left_by_factor(f, task.to_json()["factor"], dims)
+    elif task.makes == "image" and dims != f.dims:
+        _, left, because = simulated(f, task, dims)
         std = (max(left, SMALLEST_STD),) * len(guess.std)
-        rule, because = "what the guess leaves open", "power spectrum of slices"
+        rule = "what the guess leaves open in slices"
     else:
         std = guess.std
         rule, because = "what the guess leaves open", "see guess"
@@ -77,7 +77,7 @@ def _smallest(f: Fingerprint, task: Task, std: Sequence[float], reasons: Reasons
 
 
 def noise_floor(f: Fingerprint, role: str) -> float:
-    """Std of the noise in network units: the lower of two estimates, and never below quantisation."""
+    """Std of the noise in network units: the lower of two estimates, at least quantisation's."""
     found = []
     for c in f.roles[role].channels:
         known = [v for v in (c.floor, c.noise) if v > 0]
@@ -135,7 +135,7 @@ def _centre(
 
 
 def _power(f: Fingerprint, task: Task, dims: int) -> np.ndarray | None:
-    """The spectrum of what is made; None for pairs, where it is that of the residual, not measured."""
+    """The spectrum of what is made; None for pairs: that of the residual is not measured."""
     if task.makes == "label":
         deep, flat = f.label_volume, f.label_plane
     elif not task.given:

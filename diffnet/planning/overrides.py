@@ -1,4 +1,4 @@
-"""A user's own decisions: found by name, read as what they replace, and checked against each other."""
+"""A user's own decisions: found by name, read as what they replace, checked together."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def read_overrides(
     """(decisions of the whole plan, {configuration or "": {path: value}}).
 
     Keys: patch, batch_size, training.batch_size (all configurations), 2d.training.batch_size (one),
-    default, class_field, spacing. Values: as they are, or text as typed on a command line. PlanError: an
-    unknown name, with the nearest; a value that is not of the kind.
+    default, class_field, spacing. Values: as they are, or text as typed on a command line.
+    PlanError: an unknown name, with the nearest; a value that is not of the kind.
     """
     plan: dict[str, Any] = {}
     inside: dict[str, dict[str, Any]] = {}
@@ -83,12 +83,13 @@ def _full(key: str, path: str, known: Mapping[str, Any]) -> str:
         raise PlanError(f"{key!r} can mean {' or '.join(ending)}: write which")
     short = [k.rsplit(".", 1)[-1] for k in known]
     raise PlanError(
-        f"there is no decision {key!r}: {nearest(path, [*WHOLE_PLAN, *known, *short, *OTHER_NAMES])}"
+        f"there is no decision {key!r}: "
+        f"{nearest(path, [*WHOLE_PLAN, *known, *short, *OTHER_NAMES])}"
     )
 
 
 def _read(key: str, value: Any, hint: Any) -> Any:
-    """The value as `hint` wants it; text is read as JSON, or as numbers with x or commas between."""
+    """The value as `hint` wants it; text is JSON, or numbers with x or commas between."""
     if isinstance(value, str) and hint is not str:
         value = _parsed(value, hint)
     if (
@@ -132,7 +133,7 @@ def _numbers(key: str, value: Any) -> tuple[float, float, float]:
 
 
 def overridden(c: Configuration, values: Mapping[str, Any], reasons: Reasons) -> Configuration:
-    """`values` in their places, noted as the user's, and the whole checked. PlanError: what clashes."""
+    """`values` in their places, noted as the user's, all checked. PlanError: what clashes."""
     for path, value in values.items():
         section, _, name = path.rpartition(".")
         old = getattr(getattr(c, section), name) if section else getattr(c, name)

@@ -29,7 +29,9 @@ def fingerprint_rows(f: Fingerprint) -> Rows:
         rows.append(("neighbouring slices", f"correlation {alike:.2f} (median)"))
     for role, summary in f.roles.items():
         rows += [(f"{role}: {c.name}", _channel(c)) for c in summary.channels]
-        rows.append((f"{role}: largest eigenvalue", _shares(summary.plane_share, summary.volume_share)))
+        rows.append(
+            (f"{role}: largest eigenvalue", _shares(summary.plane_share, summary.volume_share))
+        )
     rows += _pair_rows(f) + _label_rows(f)
     for name, counts in f.categories.items():
         rows.append((f"category {name}", ", ".join(f"{v} {n}" for v, n in counts.items())))
@@ -55,8 +57,9 @@ def _channel(c: ChannelSummary) -> str:
     background = "none" if c.background is None else f"{c.background:.4g}"
     return (
         f"{c.modality} ({source}); mean {c.mean:.4g}, std {c.std:.4g}; foreground mean "
-        f"{c.foreground_mean:.4g}, std {c.foreground_std:.4g}, 0.5-99.5 % {c.low:.4g} to {c.high:.4g}; "
-        f"range {c.minimum:.4g} to {c.maximum:.4g}, step {c.quantum:.3g}, background {background}; "
+        f"{c.foreground_mean:.4g}, std {c.foreground_std:.4g}, 0.5-99.5 % {c.low:.4g} "
+        f"to {c.high:.4g}; range {c.minimum:.4g} to {c.maximum:.4g}, step {c.quantum:.3g}, "
+        f"background {background}; "
         f"noise {c.noise:.1%} and floor {c.floor:.1%} of the std; spectrum ~ f^-{c.slope:.2f}; "
         f"cases differ by {c.spread:.2g} std"
     )
@@ -74,9 +77,12 @@ def _pair_rows(f: Fingerprint) -> Rows:
     table = "; ".join(shown(tuple(round(v, 3) for v in row)) for row in p.correlation)
     rows: Rows = [("pair: correlation", table)]
     for degree, fit in p.own.items():
-        text = f"explains {np.mean(fit.held_out):.1%} of unseen cases, leaves std {np.mean(fit.guess.std):.3g}"
-        rows.append((f"pair: regression of degree {degree}", f"{text} of 0.5"))
-    rows.append(("pair: offset", f"{p.offset:.2g} voxels (median), {p.worst:.2g} in {p.worst_case}"))
+        left = f"leaves std {np.mean(fit.guess.std):.3g} of 0.5"
+        text = f"explains {np.mean(fit.held_out):.1%} of unseen cases, {left}"
+        rows.append((f"pair: regression of degree {degree}", text))
+    rows.append(
+        ("pair: offset", f"{p.offset:.2g} voxels (median), {p.worst:.2g} in {p.worst_case}")
+    )
     return rows
 
 
@@ -87,7 +93,9 @@ def _label_rows(f: Fingerprint) -> Rows:
         parts = [c.components[key] for c in f.cases if key in c.components]
         found = sum(1 for c in f.cases if c.labels.get(key))
         text = f"{share:.3%} of voxels, in {found} cases"
-        rows.append((f"label {name}", f"{text}, {np.mean(parts):.3g} parts each" if parts else text))
+        rows.append(
+            (f"label {name}", f"{text}, {np.mean(parts):.3g} parts each" if parts else text)
+        )
     raters = {c.raters for c in f.cases if c.raters}
     return [*rows, ("raters", shown(tuple(sorted(raters))))] if raters and max(raters) > 1 else rows
 
@@ -111,13 +119,22 @@ def _configuration_rows(c: Configuration) -> Rows:
     grid = f"{by_axis(c.shape)} voxels" + (f" of {by_axis(c.spacing)} mm" if c.dims == 3 else "")
     return [
         ("grid, patch", f"{grid}; patch {by_axis(c.patch)}, batch {t.batch_size}"),
-        ("network", f"widths {shown(n.widths)}, {n.blocks} blocks, "
-                    f"{c.memory['parameters'] / 1e6:.3g} M parameters"),
+        (
+            "network",
+            f"widths {shown(n.widths)}, {n.blocks} blocks, "
+            f"{c.memory['parameters'] / 1e6:.3g} M parameters",
+        ),
         ("noise", f"{c.noise.sigma_min:.3g} to {c.noise.sigma_max:.3g}, std {shown(c.noise.std)}"),
-        ("training", f"{t.steps} steps at {t.learning_rate:g}, {c.seconds['step']:.3g} s each, "
-                     f"{c.seconds['training'] / 60:.3g} min, {c.memory['total'] / 1e9:.2g} GB"),
-        ("prediction", f"{c.sampling.output}; a case in {c.seconds['case_mean']:.2g} s by the mean, "
-                       f"{c.seconds['case_sample']:.2g} s for one sample"),
+        (
+            "training",
+            f"{t.steps} steps at {t.learning_rate:g}, {c.seconds['step']:.3g} s each, "
+            f"{c.seconds['training'] / 60:.3g} min, {c.memory['total'] / 1e9:.2g} GB",
+        ),
+        (
+            "prediction",
+            f"{c.sampling.output}; a case in {c.seconds['case_mean']:.2g} s by the mean, "
+            f"{c.seconds['case_sample']:.2g} s for one sample",
+        ),
     ]
 
 

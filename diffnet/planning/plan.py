@@ -71,11 +71,11 @@ class SamplingPlan(Record):
 class Configuration(Record):
     """One way to serve the plan. Spatial values are in network axis order, coarsest axis first.
 
-    dims: of the network. transpose: file axes (z, y, x) in network order. spacing, shape: of volumes on
-    the target grid, three entries always (2-D data has shape 1 and spacing 1 first). patch: `dims`
-    entries. image_channels: what the network sees beside x_t. kind: what is made, "image" or "label"
-    (one-hot). memory: bytes by part, seconds: of a training step, the training, and a call of the network
-    for a patch, as the planner estimates them.
+    dims: of the network. transpose: file axes (z, y, x) in network order. spacing, shape: of
+    volumes on the target grid, three entries always (2-D data has shape 1 and spacing 1 first).
+    patch: `dims` entries. image_channels: what the network sees beside x_t. kind: what is made,
+    "image" or "label" (one-hot). memory: bytes by part, seconds: of a training step, the training,
+    and a call of the network for a patch, as the planner estimates them.
     """
 
     name: str
@@ -110,10 +110,10 @@ class Why(Record):
 
 @dataclass(frozen=True)
 class Plan(Record):
-    """scales: one rule a channel for the roles image and target. labels: name -> value in the files.
+    """scales: one rule a channel for the roles image and target. labels: name -> file value.
 
-    class_field: the metadata column that conditions, with its values in index order.
-    why: decision -> Why; keys of a configuration's own decisions are prefixed "2d.".
+    class_field: the metadata column that conditions, with its values in index order. why: decision
+    -> Why; keys of a configuration's own decisions are prefixed "2d.".
     """
 
     dataset: str

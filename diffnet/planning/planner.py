@@ -132,8 +132,8 @@ def _volumes(grid: Grid, s: Setting, inside: Inside, reasons: Reasons) -> dict[s
             f"a grid that suffices has {shown(tuple(low.shape))} voxels, hardly fewer",
         )
     rule = (
-        f"where a patch covers less than {COVERED:.0%}, or generation of whole volumes is too slow, "
-        f"if {WORTHWHILE:g} times fewer voxels suffice"
+        f"where a patch covers less than {COVERED:.0%}, or generation of whole volumes is too "
+        f"slow, if {WORTHWHILE:g} times fewer voxels suffice"
     )
     change = "larger volumes, or another budget"
     if low is None:
@@ -151,8 +151,8 @@ def _falls_short(full: Configuration, grid: Grid, s: Setting) -> tuple[bool, str
     possible, wanted = seconds / full.seconds["step"], wanted_steps(seconds)
     slow = not s.task.given and 2 * possible < wanted
     return share < COVERED or slow, (
-        f"a full-resolution patch covers {share:.0%} of a median volume; {int(possible)} steps fit in and "
-        f"{wanted} are wanted"
+        f"a full-resolution patch covers {share:.0%} of a median volume; {int(possible)} steps "
+        f"fit in and {wanted} are wanted"
     )
 
 
@@ -251,8 +251,8 @@ def _note(f: Fingerprint, reasons: Reasons) -> None:
         notes.append(f"cases of different groups look alike: {f.near[0][0]} and {f.near[0][1]}")
     if f.pair is not None and f.pair.offset >= 2:
         notes.append(
-            f"image and target lie {f.pair.offset:.2g} voxels apart (median), {f.pair.worst:.2g} in "
-            f"{f.pair.worst_case}: register them, or expect blur"
+            f"image and target lie {f.pair.offset:.2g} voxels apart (median), {f.pair.worst:.2g} "
+            f"in {f.pair.worst_case}: register them, or expect blur"
         )
     for i, note in enumerate(notes):
         reasons.add(f"notice.{i + 1}", note, "to know", "fingerprint")

@@ -8,10 +8,10 @@ LARGEST = 96  # voxels along an axis; longer axes are averaged in blocks
 
 
 def offset_between(a: np.ndarray, b: np.ndarray) -> tuple[float, float, float]:
-    """Voxels (z, y, x) by which b is moved against a, both (Z, Y, X); whole blocks of a reduced grid.
+    """Voxels (z, y, x) by which b is moved against a, both (Z, Y, X); in whole blocks.
 
-    The peak of the inverse transform of A* B / |A* B| (Kuglin & Hines, 1975), on gradient magnitudes,
-    because two contrasts of one anatomy share their edges and not their grey values.
+    The peak of the inverse transform of A* B / |A* B| (Kuglin & Hines, 1975), on gradient
+    magnitudes, because two contrasts of one anatomy share their edges and not their grey values.
     """
     steps = [max(1, -(-n // LARGEST)) for n in a.shape]
     f, g = (np.fft.fftn(_edges(_blocks(x, steps))) for x in (a, b))

@@ -1,4 +1,4 @@
-"""How intensities are brought to network units: one rule a channel, by modality and by what it is for."""
+"""How intensities are brought to network units: one rule a channel, by modality and use."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from .modality import ARBITRARY, HEAVY
 
 
 def given_rule(channel: ChannelSummary, clip: bool = True) -> ScaleRule:
-    """Of a channel that is only given. MR: by its own case. Else fixed, CT clipped to [0.5, 99.5] %.
+    """Of a channel that is only given. MR: by its own case. Else fixed; CT clipped to 0.5-99.5 %.
 
-    clip False: where the target shares the scale and needs the values that clipping would take away.
+    clip False: where the target shares the scale and needs the values that clipping would take
+    away.
     """
     if channel.modality in ARBITRARY:
         # shift and factor are what a typical case has: used where no scan is there to measure.
@@ -29,7 +30,7 @@ def given_rule(channel: ChannelSummary, clip: bool = True) -> ScaleRule:
 
 
 def made_rule(channel: ChannelSummary) -> ScaleRule:
-    """Of a channel that is made: fixed, so that what comes out has file units, and never clipped."""
+    """Of a channel that is made: fixed, so that results have file units, and never clipped."""
     return ScaleRule("fixed", channel.mean, positive(channel.std) / STD)
 
 

@@ -23,7 +23,8 @@ AVERAGES = 2
 NARROWEST = (
     16  # a processor gains nothing below; narrower only where nothing else trains long enough
 )
-ENOUGH = {2: 128**2, 3: 56**3}  # voxels of a patch beyond which context no longer counts
+# Voxels of a patch beyond which more context no longer counts.
+ENOUGH = {("cpu", 2): 128**2, ("cpu", 3): 56**3, ("cuda", 2): 256**2, ("cuda", 3): 128**3}
 FEW_WIDTH = {("cuda", 2): 32, ("cuda", 3): 16, ("cpu", 2): 32, ("cpu", 3): 16}  # at most, few cases
 
 
@@ -62,7 +63,11 @@ class Rung:
 
 @dataclass(frozen=True)
 class Need:
-    """What is to be sized. whole: the patch has to cover the image (generation)."""
+    """What is to be sized.
+
+    whole: the patch has to cover the image (generation). wide: all of the image is worth seeing
+    (holes are to be filled from what lies around them). few: few cases.
+    """
 
     dims: int
     spacing: tuple[float, ...]
@@ -71,6 +76,7 @@ class Need:
     outputs: int
     classes: int
     whole: bool
+    wide: bool
     few: bool
     dropout: float
     attention: bool
@@ -115,16 +121,17 @@ def size(need: Need, budget: Budget, fixed: dict[str, Any]) -> Size:
         raise PlanError(_least_memory(min(found, key=lambda f: f.memory.total), budget))
     long = [f for f in fitting if f.possible >= wanted]
     long = [f for f in long if f.network.widths[0] >= NARROWEST] or long
-    best = (
-        max(long, key=lambda f: _worth(f, need)) if long else min(fitting, key=lambda f: f.seconds)
-    )
+    enough = prod(need.shape) if need.wide else ENOUGH[budget.kind, need.dims]
+    best = min(fitting, key=lambda f: f.seconds)
+    if long:
+        best = max(long, key=lambda f: _worth(f, need, enough))
     if best.possible < LEAST_STEPS:
         raise PlanError(_least_time(best, budget))
     return replace(best, tried=len(found))
 
 
 def _rungs(need: Need, budget: Budget, fixed: dict[str, Any]) -> Iterator[Rung]:
-    kind = budget.device.split(":")[0]
+    kind = budget.kind
     ladder = LADDERS[kind, need.dims]
     most = FEW_WIDTH[kind, need.dims] if need.few else max(ladder.widths)
     widths = [int(fixed["width"])] if "width" in fixed else [w for w in ladder.widths if w <= most]
@@ -138,7 +145,7 @@ def _rungs(need: Need, budget: Budget, fixed: dict[str, Any]) -> Iterator[Rung]:
 
 
 def _shapes(need: Need, ladder: Ladder, deepest: int, fixed: dict[str, Any]) -> Iterator[Topology]:
-    """Patches from the largest useful to the smallest, each with its strides; one if it is fixed."""
+    """Patches from the largest useful to the smallest, with their strides; one if it is fixed."""
     if "patch" in fixed:
         patch = tuple(int(n) for n in fixed["patch"])
         yield replace(_strided(need, patch, deepest), patch=patch)
@@ -175,7 +182,7 @@ def _strided(need: Need, patch: tuple[int, ...], deepest: int) -> Topology:
 
 
 def _at(need: Need, budget: Budget, rung: Rung, fixed: dict[str, Any], wanted: int) -> Size:
-    tokens = ATTENTION_TOKENS[budget.device.split(":")[0]]
+    tokens = ATTENTION_TOKENS[budget.kind]
     network = _network(need, rung, tokens, fixed)
     return _costed(need, budget, network, rung.shape.patch, rung.batch, wanted)
 
@@ -206,10 +213,10 @@ def _checkpointed(need: Need, budget: Budget, size: Size, fixed: dict[str, Any])
     return _costed(need, budget, network, size.patch, size.batch, size.wanted)
 
 
-def _worth(size: Size, need: Need) -> tuple[float, float]:
+def _worth(size: Size, need: Need, enough: int) -> tuple[float, float]:
     """What the candidate is worth, and among equals the faster."""
     n, w = size.network, WORTH[need.dims]
-    voxels = min(prod(size.patch), ENOUGH[need.dims], prod(need.shape))
+    voxels = min(prod(size.patch), enough, prod(need.shape))
     total = w["width"] * log2(n.widths[0]) + w["voxels"] * log2(voxels)
     total += w["batch"] * log2(size.batch) + w["blocks"] * log2(n.blocks)
     return round(total, 6), -size.seconds
@@ -248,8 +255,8 @@ def _attention(shape: Topology, tokens: int) -> tuple[bool, ...]:
 
 def _least_memory(least: Size, budget: Budget) -> str:
     return (
-        f"the smallest network ({told(least)}) needs {least.memory.total / GIGABYTE:.2g} GB to train "
-        f"and {budget.memory / GIGABYTE:.2g} GB may be used: give at least --gpu-memory "
+        f"the smallest network ({told(least)}) needs {least.memory.total / GIGABYTE:.2g} GB to "
+        f"train and {budget.memory / GIGABYTE:.2g} GB may be used: give at least --gpu-memory "
         f"{least.memory.total / USABLE / GIGABYTE:.2g}"
     )
 

@@ -1,4 +1,4 @@
-"""Power over spatial frequency: slope, noise floor, the noise levels that matter, the largest eigenvalue."""
+"""Power over spatial frequency: slope, noise floor, useful noise levels; largest eigenvalue."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def bin_of(f: np.ndarray) -> np.ndarray:
 def radial_power(x: np.ndarray) -> np.ndarray:
     """(BINS,) mean power of the modes at each |f|; white noise of std s has power s^2 everywhere.
 
-    x: 2-D or 3-D, in any units. A Hann window keeps the jump between opposite borders out; what it takes
-    away in energy is given back. Bins that no mode of this shape falls into are NaN.
+    x: 2-D or 3-D, in any units. A Hann window keeps the jump between opposite borders out; what it
+    takes away in energy is given back. Bins that no mode of this shape falls into are NaN.
     """
     window = np.ones(())
     for axis, n in enumerate(x.shape):
@@ -53,7 +53,7 @@ def middle_frequencies() -> np.ndarray:
 
 
 def slope(power: np.ndarray) -> float:
-    """beta of P(f) ~ f^-beta between 1/24 and 0.3 cycles a voxel, least squares in the logarithms."""
+    """beta of P(f) ~ f^-beta between 1/24 and 0.3 cycles a voxel, by least squares of logs."""
     f = middle_frequencies()
     use = (f > 1 / 24) & (f < 0.3) & np.isfinite(power) & (power > 0)
     if use.sum() < 3:
@@ -73,7 +73,9 @@ def floor_std(power: np.ndarray, filled: float = 1.0) -> float:
 
 @dataclass(frozen=True)
 class LevelRange:
-    """Mean and standard deviation of ln r over the levels at which structure can be told from noise."""
+    """Mean and standard deviation of ln r over the levels at which structure can be told from
+    noise.
+    """
 
     mean: float
     std: float
@@ -82,8 +84,9 @@ class LevelRange:
 def useful_levels(power: np.ndarray, shape: Sequence[int], std: float = STD) -> LevelRange:
     """Where the spectrum says that a denoiser has something to do, for images of `shape` and `std`.
 
-    p(ln r) ~ 1 - L(r), L(r) = mean_k lambda_k (r^2 + s^2) / ((lambda_k + r^2) s^2): the error of the best
-    linear denoiser over the error of one that knows the variance s^2 alone. It is 1 for white data.
+    p(ln r) ~ 1 - L(r), L(r) = mean_k lambda_k (r^2 + s^2) / ((lambda_k + r^2) s^2): the error of
+    the best linear denoiser over the error of one that knows the variance s^2 alone. It is 1 for
+    white data.
     """
     eigenvalues, count = mode_powers(power, shape, std)
     r2 = np.exp(2 * LEVELS)[:, None]
@@ -98,7 +101,7 @@ def useful_levels(power: np.ndarray, shape: Sequence[int], std: float = STD) -> 
 def mode_powers(
     power: np.ndarray, shape: Sequence[int], std: float = STD
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(lambda, number of modes) for each radial bin of `shape`, scaled so that the mean is std^2."""
+    """(lambda, number of modes) of each radial bin of `shape`, scaled to a mean of std^2."""
     f = frequencies(shape).ravel()
     count = np.bincount(bin_of(f[f > 0]), minlength=BINS).astype(float)
     known = np.isfinite(power) & (power > 0)
@@ -116,8 +119,8 @@ def blurred_std(
     """Standard deviation of x - (block means of `factor` voxels, interpolated linearly back).
 
     The transfer of block mean and linear interpolation along an axis is H(f) = S_b(f) S_l(f), with
-    S_b = sin(pi f b) / (b sin(pi f)) and S_l = S_b^2, and it folds each frequency onto b - 1 others.
-    The variance is sum_k lambda_k ((1 - H_k)^2 + what is folded).
+    S_b = sin(pi f b) / (b sin(pi f)) and S_l = S_b^2, and it folds each frequency onto b - 1
+    others. The variance is sum_k lambda_k ((1 - H_k)^2 + what is folded).
     """
     eigenvalues, _ = mode_powers(power, shape, std)
     f = frequencies(shape)
@@ -132,7 +135,9 @@ def blurred_std(
 
 
 def _transfer(n: int, b: int) -> tuple[np.ndarray, np.ndarray]:
-    """H(f), and the energy a unit wave at f has after block mean and interpolation, images included."""
+    """H(f), and the energy a unit wave at f has after block mean and interpolation, images
+    included.
+    """
     f = np.fft.fftfreq(n) if n > 1 else np.zeros(1)
     if b == 1 or n == 1:
         return np.ones(len(f)), np.ones(len(f))
@@ -142,17 +147,19 @@ def _transfer(n: int, b: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _dirichlet(f: np.ndarray, b: int) -> np.ndarray:
-    """sin(pi f b) / (b sin(pi f)), 1 at whole numbers (up to sign, which its square and use forget)."""
+    """sin(pi f b) / (b sin(pi f)), 1 at whole numbers, up to a sign that squares forget."""
     below = np.sin(np.pi * f)
     safe = np.where(np.abs(below) < 1e-12, 1.0, below)
     return np.where(np.abs(below) < 1e-12, 1.0, np.sin(np.pi * f * b) / (b * safe))
 
 
 def principal_share(items: np.ndarray) -> float:
-    """Largest eigenvalue of the covariance of items (n, d), divided by d; 0 for fewer than two items.
+    """Largest eigenvalue of the covariance of items (n, d), divided by d; 0 for fewer than two
+    items.
 
-    Items are images at a reduced grid in network units. A smooth mode has d_full / d times the energy on
-    the full grid, so lambda_max there is this share times the number of values of a full image.
+    Items are images at a reduced grid in network units. A smooth mode has d_full / d times the
+    energy on the full grid, so lambda_max there is this share times the number of values of a full
+    image.
     """
     if len(items) < 2:
         return 0.0
@@ -162,11 +169,12 @@ def principal_share(items: np.ndarray) -> float:
 
 
 def high_pass_noise(x: np.ndarray, mask: np.ndarray) -> float:
-    """Noise std from the median absolute value of mixed differences along the last two axes of (Z, Y, X).
+    """Noise std from the median absolute value of mixed differences along the last two axes of (Z,
+    Y, X).
 
-    (a - b - c + d) / 2 has the noise's own std and hardly sees smooth structure; the median hardly sees
-    edges (Donoho & Johnstone, 1994: median absolute deviation / 0.6745). Only 2 x 2 blocks that lie
-    wholly in `mask` count.
+    (a - b - c + d) / 2 has the noise's own std and hardly sees smooth structure; the median hardly
+    sees edges (Donoho & Johnstone, 1994: median absolute deviation / 0.6745). Only 2 x 2 blocks
+    that lie wholly in `mask` count.
     """
     if min(x.shape[-2:]) < 2:
         return 0.0

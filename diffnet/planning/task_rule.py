@@ -25,21 +25,21 @@ def plan_task(
         )
     if chosen not in TASKS:
         raise PlanError(
-            f"there is no task {chosen!r} to plan for: {nearest(chosen, TASKS)}. This dataset can serve "
-            f"{', '.join(servable(f))}: choose with --task"
+            f"there is no task {chosen!r} to plan for: {nearest(chosen, TASKS)}. This dataset can "
+            f"serve {', '.join(servable(f))}: choose with --task"
         )
     own = dict(f.task_settings) if chosen == f.task else {}
     task = _built(f, chosen, {**own, **(settings or {})})
     missing = missing_roles(f, task)
     if missing:
         raise PlanError(
-            f"{chosen} needs {' and '.join(FOLDERS[r] for r in missing)}, which dataset {f.dataset} does "
-            f"not have; it can serve {', '.join(servable(f)) or 'no task'}"
+            f"{chosen} needs {' and '.join(FOLDERS[r] for r in missing)}, which dataset "
+            f"{f.dataset} does not have; it can serve {', '.join(servable(f)) or 'no task'}"
         )
     if f.unpaired and task.given and task.makes == "target":
         raise PlanError(
-            f"the images and targets of {f.dataset} belong to different cases (unpaired), and {chosen} "
-            "learns from pairs; what can be planned is generation of the images"
+            f"the images and targets of {f.dataset} belong to different cases (unpaired), and "
+            f"{chosen} learns from pairs; what can be planned is generation of the images"
         )
     reasons.add(
         "task",

@@ -87,7 +87,7 @@ def _steps(f: Fingerprint, task: Task, size: Size, dims: int, reasons: Reasons) 
 
 
 def _rate(steps: int, size: Size, reasons: Reasons) -> float:
-    """Short trainings need a high rate to get anywhere; long ones the usual square root of the batch."""
+    """Short trainings need a high rate to get anywhere; long ones follow the batch's root."""
     long = min(1e-4 * math.sqrt(size.batch / 64) * 2, SLOWEST)
     if steps < SHORT:
         narrow = min(max((64 - size.network.widths[0]) / 32, 0.0), 1.0)

@@ -36,14 +36,13 @@ def fingerprint(
 ) -> Measured:
     """Measure a dataset: shapes, intensities, noise, spectra, pairs, labels.
 
-    Every training case is read once; cases that are unchanged since the last call are not read
-    into memory again. Writes fingerprint.json into the work folder; the dataset is never written to.
+    Every training case is read once; cases that are unchanged since the last call are not read into
+    memory again. Writes fingerprint.json into the work folder; the dataset is never written to.
 
     dataset: folder with dataset.json. work: folder for everything derived; default diffnet_work
     beside the dataset. processes: worker processes; default one a core, at most 8.
 
-    Example:
-        diffnet fingerprint Dataset004_LowDoseCT
+    Example: diffnet fingerprint Dataset004_LowDoseCT
     """
     from ..data import Dataset
     from ..workflow.measured import measured

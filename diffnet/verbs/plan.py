@@ -26,7 +26,7 @@ class Planned:
         return self.plan.to_json()
 
     def table(self) -> str:
-        """What was decided; with `explain` by which rule, from which numbers, and what would change it."""
+        """What was decided; with `explain` by which rule, which numbers, what would change it."""
         from ..planning import explanation_rows, plan_rows
         from .table import Table
 
@@ -62,10 +62,9 @@ def plan(
     change it. work: folder for everything derived; default diffnet_work beside the dataset.
     processes: for the fingerprint; default one a core, at most 8.
 
-    Example:
-        diffnet plan Dataset004_LowDoseCT --minutes 5 --explain
-        diffnet plan Dataset003_MSBrain --gpu-memory 24 --set patch_size=64x96x96 --set 2d.batch_size=4
-        diffnet plan Dataset002_ACDC --task super_resolution --settings factor=4,1,1
+    Example: diffnet plan Dataset004_LowDoseCT --minutes 5 --explain diffnet plan Dataset003_MSBrain
+    --gpu-memory 24 --set patch_size=64x96x96 --set 2d.batch_size=4 diffnet plan Dataset002_ACDC
+    --task super_resolution --settings factor=4,1,1
     """
     from ..data import Dataset
     from ..workflow.measured import budget_here, decided, measured
@@ -87,7 +86,7 @@ def total_minutes(minutes: float | None, hours: float | None) -> float | None:
 
 
 def assignments(texts: Sequence[str], flag: str) -> dict[str, str]:
-    """["a=1", "b=2"] to {"a": "1", "b": "2"}. PlanError: one without an equals sign, or a name twice."""
+    """["a=1", "b=2"] to {"a": "1", "b": "2"}. PlanError: no equals sign, or a name twice."""
     from ..planning import PlanError
 
     found: dict[str, str] = {}

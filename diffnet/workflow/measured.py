@@ -18,7 +18,7 @@ GIGABYTE = 1e9
 def measured(
     dataset: Dataset, work: Work, processes: int | None = None, progress: Progress | None = None
 ) -> Fingerprint:
-    """Take the dataset's fingerprint and write it. Cases that did not change are not measured again."""
+    """Take the dataset's fingerprint and write it. Unchanged cases are not measured again."""
     found = take_fingerprint(dataset, processes, work.folder / "fingerprint", progress)
     if not _same(work.fingerprint, found, Fingerprint):
         found.save(work.fingerprint)
@@ -56,10 +56,12 @@ def _same(path: Path, record: Any, kind: type) -> bool:
 def budget_here(
     device: str = "auto", gpu_memory: float | None = None, minutes: float | None = None
 ) -> Budget:
-    """What this machine offers: its card if there is one, else its cores. gpu_memory plans for another."""
+    """What this machine offers: its card if it has one, else its cores. gpu_memory: of another."""
     import torch
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     kind = device.split(":")[0]
     if device == "auto":
         kind = "cuda" if gpu_memory or torch.cuda.is_available() else "cpu"

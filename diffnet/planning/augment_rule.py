@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from ..tasks import Task
+from typing import TYPE_CHECKING
+
 from .fingerprint import Fingerprint
 from .reasons import Reasons
 from .training_rule import FEW_CASES
+
+if TYPE_CHECKING:
+    from ..tasks import Task
 
 SOME_CASES = 200
 WITHOUT_UP = ("MICROSCOPY",)  # images of these have no upper side

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from statistics import median
+from typing import TYPE_CHECKING
 
 from ..data import nearest
-from ..tasks import Task
 from .budget import PlanError
 from .fingerprint import Fingerprint
 from .reasons import Reasons
+
+if TYPE_CHECKING:
+    from ..tasks import Task
 
 PREFERRED = ("class", "label", "diagnosis", "finding", "pathology", "stain", "type")
 MOST_VALUES = 50

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..data import LinearGuess
-from ..tasks import Task
 from .augment_rule import plan_augment
 from .budget import Budget, PlanError
 from .fingerprint import Fingerprint
@@ -20,6 +19,9 @@ from .reasons import Reasons
 from .sampling_rule import plan_sampling
 from .sizing import Need, Size, by_x, size
 from .training_rule import dropout, is_few, plan_training
+
+if TYPE_CHECKING:
+    from ..tasks import Task
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..tasks import Task
 from .budget import Budget, PlanError
 from .fingerprint import Fingerprint
 from .reasons import Reasons
 from .spacing import by_axis, median_shape, resampled_shape, target_spacing, transposition
+
+if TYPE_CHECKING:
+    from ..tasks import Task
 
 MOST_FLAT = 8  # slices up to which a volume has no 3-D configuration
 COARSE = 3.0

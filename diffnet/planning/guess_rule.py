@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..data import STD, LinearGuess
-from ..tasks import Task
 from .budget import PlanError
 from .fingerprint import Fingerprint, Fit
 from .reasons import Reasons
 from .spectrum import blurred_std
+
+if TYPE_CHECKING:
+    from ..tasks import Task
 
 GAIN = 0.01  # share of variance that degree 2 must explain beyond degree 1 on unseen cases
 SMALLEST_STD = 0.02  # what a guess leaves open is never taken to be less: it divides

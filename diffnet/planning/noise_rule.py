@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..data import STD, LinearGuess
-from ..tasks import Task
 from .fingerprint import Fingerprint
 from .guess_rule import SMALLEST_STD, by_comma, simulated
 from .plan import NoisePlan
 from .reasons import Reasons
 from .spectrum import useful_levels
+
+if TYPE_CHECKING:
+    from ..tasks import Task
 
 SMALLEST_LEVEL, LARGEST_LEVEL = 0.002, 1000.0
 SHARE_OF_STD = 0.2  # sigma_min stays below this share of the smallest std that is to be sampled

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..data import ScaleRule, nearest
-from ..tasks import Task
 from .budget import Budget, PlanError
 from .class_rule import plan_class
 from .configure import Setting, configure, need_on, structure
@@ -33,6 +32,9 @@ from .scales import rules_for
 from .sizing import size, wanted_steps
 from .spacing import by_axis
 from .task_rule import plan_task
+
+if TYPE_CHECKING:
+    from ..tasks import Task
 
 Inside = dict[str, dict[str, Any]]
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from ..tasks import Task
+from typing import TYPE_CHECKING
+
 from .plan import SamplingPlan
 from .reasons import Reasons
+
+if TYPE_CHECKING:
+    from ..tasks import Task
 
 STEPS = 20
 DRAWS = 8

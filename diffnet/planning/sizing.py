@@ -217,7 +217,8 @@ def _worth(size: Size, need: Need, enough: int) -> tuple[float, float]:
     """What the candidate is worth, and among equals the faster."""
     n, w = size.network, WORTH[need.dims]
     voxels = min(prod(size.patch), enough, prod(need.shape))
-    total = w["width"] * log2(n.widths[0]) + w["voxels"] * log2(voxels)
+    context = w["voxels"] * (2 if need.wide else 1)
+    total = w["width"] * log2(n.widths[0]) + context * log2(voxels)
     total += w["batch"] * log2(size.batch) + w["blocks"] * log2(n.blocks)
     return round(total, 6), -size.seconds
 

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..data import RecordError, nearest
-from ..tasks import TASKS, Task
 from .budget import PlanError
 from .fingerprint import Fingerprint
 from .reasons import Reasons
 
+if TYPE_CHECKING:
+    from ..tasks import Task
+
 FOLDERS = {"image": "imagesTr", "target": "targetsTr", "label": "labelsTr"}
+
+
+def tasks() -> dict[str, type[Task]]:
+    """The shelf of tasks. Loaded when a plan is made: measuring processes do without torch."""
+    from ..tasks import TASKS
+
+    return TASKS
 
 
 def plan_task(
@@ -23,9 +32,9 @@ def plan_task(
             f"dataset {f.dataset} does not say its task and several fit: add --task, one of "
             f"{', '.join(servable(f))}"
         )
-    if chosen not in TASKS:
+    if chosen not in tasks():
         raise PlanError(
-            f"there is no task {chosen!r} to plan for: {nearest(chosen, TASKS)}. This dataset can "
+            f"there is no task {chosen!r} to plan for: {nearest(chosen, tasks())}. This dataset can "
             f"serve {', '.join(servable(f))}: choose with --task"
         )
     own = dict(f.task_settings) if chosen == f.task else {}
@@ -56,7 +65,7 @@ def _built(f: Fingerprint, name: str, settings: dict[str, Any]) -> Task:
     if name == "segmentation":
         settings["classes"] = len(f.labels)
     try:
-        return TASKS[name].from_json(settings, f"settings of {name}")
+        return tasks()[name].from_json(settings, f"settings of {name}")
     except (RecordError, ValueError, TypeError) as error:
         raise PlanError(str(error)) from error
 
@@ -74,7 +83,7 @@ def missing_roles(f: Fingerprint, task: Task) -> list[str]:
 def servable(f: Fingerprint) -> list[str]:
     """Tasks whose folders the dataset has."""
     found = []
-    for name in TASKS:
+    for name in tasks():
         try:
             task = _built(f, name, {})
         except PlanError:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-from ..tasks import Task
 from .budget import Budget
 from .fingerprint import Fingerprint
 from .plan import TrainingPlan
 from .reasons import Reasons
 from .sizing import Size
+
+if TYPE_CHECKING:
+    from ..tasks import Task
 
 FEW_CASES = 50
 MANY_CASES = 1000

@@ -1,0 +1,179 @@
+"""One contract over recipes x tasks x dimensions: what every pair that fits must do."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from tiny import tiny_plan
+
+from diffnet.diffusion import SAMPLERS, Batch
+from diffnet.recipes import RECIPES, find_recipe
+from diffnet.tasks import TASKS
+from diffnet.workflow.batches import assemble
+
+KNOBS = {"ddpm": {"steps": 12}}
+
+
+def fits(recipe: str, task: str) -> bool:
+    plan = tiny_plan(task)
+    offers = TASKS[task].from_json(plan.task_settings).offers
+    return RECIPES[recipe].needs <= offers
+
+
+PAIRS = [(r, t) for r in RECIPES for t in TASKS if fits(r, t)]
+
+
+def pieces(recipe: str, task: str, dims: int, classes: int = 0):
+    """(recipe, method, batch, task, configuration) with the tiny plan."""
+    torch.manual_seed(0)
+    plan = tiny_plan(task, dims, classes)
+    c = plan.configurations[plan.default]
+    meaning = TASKS[task].from_json(plan.task_settings)
+    built = RECIPES[recipe].from_json(KNOBS.get(recipe, {}))
+    size = (10, 14) if dims == 2 else (8, 6, 8)
+    arrays = {
+        "image": 0.5 * torch.randn(2, len(plan.channels), *size),
+        "target": 0.5 * torch.randn(2, 1, *size),
+        "label": torch.randint(0, 3, (2, 1, *size)),
+    }
+    label = torch.tensor([0, classes]) if classes else None
+    batch = assemble(arrays, meaning, plan.guess, label)
+    return built, built.build(c), batch, meaning, c
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+@pytest.mark.parametrize(("recipe", "task"), PAIRS)
+def test_learns_and_makes(recipe: str, task: str, dims: int) -> None:
+    built, method, batch, meaning, c = pieces(recipe, task, dims)
+    moved = {n: p.detach().clone() for n, p in method.named_parameters()}
+    players = method.players()
+    optimisers = {n: torch.optim.SGD(p.parameters(), 0.1) for n, p in players.items()}
+    seen: set[str] = set()
+    for _ in range(3):
+        # layers behind a zero-initialised one get a gradient once that one has moved
+        for player, loss in method.losses(batch):
+            assert math.isfinite(loss.item())
+            optimisers[player].zero_grad()
+            loss.backward()
+            graded = [n for n, p in method.named_parameters() if p.grad is not None]
+            seen |= {n for n in graded if p_moves(method, n)}
+            optimisers[player].step()
+    assert set(moved) == seen, "every weight learns"
+    method.eval()
+    with torch.no_grad():
+        like = torch.zeros_like(batch.target)
+        for made in (method.sample(like, batch.condition), method.mean(like, batch.condition)):
+            assert made.shape == batch.target.shape
+            assert torch.isfinite(made).all()
+            result = meaning.as_result(made, batch.condition.image)
+            channels = 1 if c.kind == "label" else batch.target.shape[1]
+            assert result.shape == (2, channels, *batch.target.shape[2:])
+
+
+def p_moves(method: torch.nn.Module, name: str) -> bool:
+    gradient = method.get_parameter(name).grad
+    return gradient is not None and bool(gradient.abs().sum() > 0)
+
+
+@pytest.mark.parametrize("recipe", list(RECIPES))
+def test_knobs_survive_json_and_the_paper_is_named(recipe: str) -> None:
+    kind = RECIPES[recipe]
+    built = kind.from_json(KNOBS.get(recipe, {}))
+    assert kind.from_json(built.to_json()) == built
+    assert kind.__doc__
+    assert recipe == "regression" or any("arXiv" in p or "doi" in p for p in kind.papers)
+
+
+@pytest.mark.parametrize("recipe", ["edm", "ddpm", "flow"])
+def test_classes_reach_the_network(recipe: str) -> None:
+    _, method, batch, _, _ = pieces(recipe, "generation", 2, classes=2)
+    for _, loss in method.losses(batch):
+        loss.backward()
+    with torch.no_grad():
+        for p in method.parameters():
+            p.add_(0.05 * torch.randn_like(p))
+        one, other = (replace(batch.condition, label=torch.tensor([k, k])) for k in (0, 1))
+        t = torch.full((2,), 0.7)
+        answers = [method.denoiser.eval()(batch.target, t, c) for c in (one, other)]
+    assert not torch.allclose(*answers)
+
+
+@pytest.mark.parametrize("sampler", list(SAMPLERS))
+def test_default_recipe_runs_with_every_sampler(sampler: str) -> None:
+    _, method, batch, _, _ = pieces("edm", "translation", 2)
+    kind = SAMPLERS[sampler]
+    method.sampler = kind() if sampler == "single_pass" else kind(steps=4)
+    with torch.no_grad():
+        if sampler == "learned_ancestral":
+            with pytest.raises(TypeError, match="Ancestral samples every denoiser"):
+                method.sample(torch.zeros_like(batch.target), batch.condition)
+            return
+        made = method.sample(torch.zeros_like(batch.target), batch.condition)
+    assert torch.isfinite(made).all()
+
+
+def test_simulated_inputs_never_show_the_truth_at_prediction() -> None:
+    """The condition is made from what is given alone."""
+    for name in ("super_resolution", "inpainting"):
+        task = TASKS[name]()
+        target = torch.randn(2, 1, 12, 12)
+        given = task.simulate(target)
+        assert given.shape[1] == task.image_channels(1)
+        assert not torch.equal(given[:, :1], target)
+        assert torch.equal(task.condition(given).image, given)
+
+
+def test_inpainting_leaves_the_known_untouched() -> None:
+    task = TASKS["inpainting"]()
+    target = torch.randn(2, 1, 16, 16)
+    given = task.simulate(target)
+    result = task.as_result(torch.randn_like(target), given)
+    known = (given[:, 1:] == 0).expand_as(target)
+    assert torch.equal(result[known], target[known])
+    assert not torch.equal(result[~known], target[~known])
+
+
+def test_super_resolution_keeps_means_and_ramps() -> None:
+    """Block means survive the way down and up; a linear ramp comes back inside."""
+    task = TASKS["super_resolution"].from_json({"factor": [1, 2, 2]})
+    ramp = torch.arange(16.0).expand(1, 1, 16, 16)
+    fine = task.simulate(ramp)
+    assert torch.allclose(fine[..., 2:-2], ramp[..., 2:-2], atol=1e-5)
+    odd = task.simulate(torch.randn(1, 2, 7, 9))
+    assert odd.shape == (1, 2, 7, 9)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "word"),
+    [
+        ("super_resolution", {"factor": [1, 1, 1]}, "factor"),
+        ("inpainting", {"holes": 0}, "holes"),
+        ("denoising", {"noise": -1.0}, "noise"),
+        ("segmentation", {"clases": 3}, "clases"),
+    ],
+)
+def test_wrong_settings_are_named(name: str, settings: dict, word: str) -> None:
+    with pytest.raises(ValueError, match=word):
+        TASKS[name].from_json(settings)
+
+
+def test_own_recipe_from_a_file(tmp_path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from dataclasses import dataclass\nfrom diffnet.recipes import EDM\n\n"
+        "@dataclass(frozen=True)\nclass Mine(EDM):\n    '''Mine.'''\n"
+    )
+    assert find_recipe(f"{path}:Mine").__name__ == "Mine"
+    with pytest.raises(ValueError, match="Mine"):
+        find_recipe(f"{path}:Other")
+    with pytest.raises(ValueError, match="Did you mean edm"):
+        find_recipe("emd")
+
+
+def test_batch_moves_as_a_whole() -> None:
+    batch = Batch(torch.zeros(2, 1, 4, 4), pieces("edm", "translation", 2)[2].condition)
+    doubled = batch.map(lambda x: x.double())
+    assert doubled.target.dtype == doubled.condition.image.dtype == torch.float64

@@ -133,6 +133,7 @@ def test_modulated_norm_has_exact_derivatives():
     parts = [part.requires_grad_() for part in parts]
     assert torch.autograd.gradcheck(norm, parts, check_forward_ad=True)
     assert torch.autograd.gradgradcheck(norm, parts)
+    assert torch.autograd.gradgradcheck(norm.requires_grad_(False), parts[:1])
 
 
 def test_modulated_norm_keeps_its_input_alone():

@@ -58,7 +58,9 @@ class NormSilu(torch.autograd.Function):
         x, weight, bias, mean, rstd = ctx.saved_tensors
         if torch.is_grad_enabled():  # this gradient will be differentiated itself
             out = functional.silu(functional.group_norm(x, ctx.groups, weight, bias, ctx.eps))
-            found = torch.autograd.grad(out, (x, weight, bias), grad, create_graph=True)
+            wanted = [v for v in (x, weight, bias) if v.requires_grad]
+            slopes = iter(torch.autograd.grad(out, wanted, grad, create_graph=True))
+            found = [next(slopes) if v.requires_grad else None for v in (x, weight, bias)]
         else:
             y = torch.native_group_norm(x, weight, bias, *x.shape, ctx.groups, ctx.eps)[0]
             grad = torch.ops.aten.silu_backward(grad.contiguous(), y)

@@ -97,7 +97,8 @@ def test_verbs_load_no_heavy_library() -> None:
     heavy = ["torch", "monai", "SimpleITK", "matplotlib", "batchgenerators", "skimage", "scipy"]
     code = (
         "import sys, pkgutil, importlib, diffnet.verbs as v\n"
-        "for m in pkgutil.iter_modules(v.__path__): importlib.import_module('diffnet.verbs.' + m.name)\n"
+        "for m in pkgutil.iter_modules(v.__path__):\n"
+        "    importlib.import_module('diffnet.verbs.' + m.name)\n"
         f"print([h for h in {heavy} if h in sys.modules])"
     )
     out = subprocess.run(

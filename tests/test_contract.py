@@ -47,7 +47,7 @@ def pieces(recipe: str, task: str, dims: int, classes: int = 0):
 @pytest.mark.parametrize("dims", [2, 3])
 @pytest.mark.parametrize(("recipe", "task"), PAIRS)
 def test_learns_and_makes(recipe: str, task: str, dims: int) -> None:
-    built, method, batch, meaning, c = pieces(recipe, task, dims)
+    _, method, batch, meaning, c = pieces(recipe, task, dims)
     moved = {n: p.detach().clone() for n, p in method.named_parameters()}
     players = method.players()
     optimisers = {n: torch.optim.SGD(p.parameters(), 0.1) for n, p in players.items()}

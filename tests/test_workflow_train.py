@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from tiny import tiny_plan, tiny_store
 from torch import nn
 
-from diffnet.data import RecordError
+from diffnet.data import RecordError, UserError
 from diffnet.workflow.augment import Augmentation
 from diffnet.workflow.batches import Patches, place
 from diffnet.workflow.distributed import Processes
@@ -216,3 +217,16 @@ def test_two_processes_train_one_model(tmp_path):
     sums = [(tmp_path / f"sum{rank}").read_text() for rank in (0, 1)]
     assert sums[0] == sums[1]
     assert Run.open(tmp_path / "run").card["training"]["processes"] == 2
+
+
+def test_a_gradient_that_is_not_finite_stops_before_it_does_harm(tmp_path):
+    fit = make_fit(tmp_path, 6)
+    image = fit.store.read("case0", "target")
+    broken = np.full_like(image, np.inf)
+    for case in ("case0", "case1", "case2"):
+        arrays = {"image": fit.store.read(case, "image"), "target": broken}
+        fit.store.put(case, arrays, fit.store.entry(case))
+    with pytest.raises(UserError, match="learning rate"):
+        fit()
+    with safe_open(fit.run.folder / "checkpoint/last.safetensors", "pt") as file:
+        assert all(file.get_tensor(k).isfinite().all() for k in file.keys())  # noqa: SIM118

@@ -23,15 +23,16 @@ from .sampling import planned_sampler
 class EDM(Recipe):
     """Elucidated diffusion (Karras et al., 2022, arXiv:2206.00364), levels weighted as in EDM2.
 
-    Noise range, level distribution and standard deviation come from the plan. Where the condition has a
-    source, the preconditioning is about it (residual form) with the standard deviation it leaves open.
+    Noise range, level distribution and standard deviation come from the plan. Where the condition
+    has a source, the preconditioning is about it (residual form) with the standard deviation it
+    leaves open.
     """
 
     papers: ClassVar[tuple[str, ...]] = (
         "Karras, Aittala, Aila, Laine (2022). Elucidating the design space of diffusion-based "
         "generative models. arXiv:2206.00364",
-        "Karras, Aittala, Lehtinen, Hellsten, Aila, Laine (2024). Analyzing and improving the training "
-        "dynamics of diffusion models. arXiv:2312.02696",
+        "Karras, Aittala, Lehtinen, Hellsten, Aila, Laine (2024). Analyzing and improving the "
+        "training dynamics of diffusion models. arXiv:2312.02696",
     )
 
     def build(self, c: Configuration) -> Method:

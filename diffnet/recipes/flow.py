@@ -32,8 +32,8 @@ class Flow(Recipe):
     std: float = 1.0
 
     papers: ClassVar[tuple[str, ...]] = (
-        "Liu, Gong, Liu (2022). Flow straight and fast: learning to generate and transfer data with "
-        "rectified flow. arXiv:2209.03003",
+        "Liu, Gong, Liu (2022). Flow straight and fast: learning to generate and transfer data "
+        "with rectified flow. arXiv:2209.03003",
         "Esser et al. (2024). Scaling rectified flow transformers for high-resolution image "
         "synthesis. arXiv:2403.03206",
     )
@@ -41,9 +41,7 @@ class Flow(Recipe):
     def build(self, c: Configuration) -> Method:
         n = c.noise
         open_ = math.sqrt(sum(s**2 for s in n.std) / len(n.std))
-        levels = LogNormal(
-            self.mean + math.log(open_), self.std, n.sigma_min, n.sigma_max, n.blank
-        )
+        levels = LogNormal(self.mean + math.log(open_), self.std, n.sigma_min, n.sigma_max, n.blank)
         process = RectifiedFlow(n.sigma_min, n.sigma_max)
         denoiser = NetworkDenoiser(self.network(c), process, FlowVelocity(n.std))
         return Diffusion(denoiser, Objective(levels), planned_sampler(c))

@@ -18,7 +18,8 @@ from ..planning import Configuration
 class Recipe(Record, ABC):
     """Fields are the knobs that its paper fixes, saved as JSON; the configuration decides the rest.
 
-    needs: what the task's condition must carry ("image", "source", "label"). papers: what `cite` prints.
+    needs: what the task's condition must carry ("image", "source", "label"). papers: what `cite`
+    prints.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset()

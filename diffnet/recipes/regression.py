@@ -15,7 +15,9 @@ from .recipe import Recipe
 
 
 class DirectDenoiser(Denoiser):
-    """network(image), whatever x_t and t are: a regression seen from the waist, so that it can be tiled."""
+    """network(image), whatever x_t and t are: a regression seen from the waist, so that it can be
+    tiled.
+    """
 
     def __init__(self, network: nn.Module, labels: bool) -> None:
         super().__init__()
@@ -32,7 +34,9 @@ class DirectDenoiser(Denoiser):
 
 
 class Regressed(Method):
-    """Mean absolute error for images; Dice and cross-entropy for one-hot labels. One call, no noise."""
+    """Mean absolute error for images; Dice and cross-entropy for one-hot labels. One call, no
+    noise.
+    """
 
     def __init__(self, denoiser: DirectDenoiser) -> None:
         super().__init__()

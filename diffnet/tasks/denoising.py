@@ -14,10 +14,12 @@ from .task import Task
 
 @dataclass(frozen=True)
 class Denoising(Task):
-    """Makes targetsTr from imagesTr; or, with noise > 0, makes imagesTr from itself with noise added.
+    """Makes targetsTr from imagesTr; or, with noise > 0, makes imagesTr from itself with noise
+    added.
 
-    noise: standard deviation of the added white Gaussian noise, in units of the images' own standard
-    deviation; 0 means that the dataset has noisy images (imagesTr) and clean ones (targetsTr).
+    noise: standard deviation of the added white Gaussian noise, in units of the images' own
+    standard deviation; 0 means that the dataset has noisy images (imagesTr) and clean ones
+    (targetsTr).
     """
 
     noise: float = 0.0

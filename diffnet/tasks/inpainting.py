@@ -14,10 +14,12 @@ from .task import Task
 
 @dataclass(frozen=True)
 class Inpainting(Task):
-    """Makes imagesTr from copies with ellipsoidal holes; at prediction the holes are the user's masks.
+    """Makes imagesTr from copies with ellipsoidal holes; at prediction the holes are the user's
+    masks.
 
-    holes: the most holes an example has. smallest, largest: half-axes of a hole as a share of the side.
-    What is given is the image with 0 (its mean) inside the holes, and the mask (1 inside) as last channel.
+    holes: the most holes an example has. smallest, largest: half-axes of a hole as a share of the
+    side. What is given is the image with 0 (its mean) inside the holes, and the mask (1 inside) as
+    last channel.
     """
 
     holes: int = 3
@@ -33,8 +35,8 @@ class Inpainting(Task):
     def __post_init__(self) -> None:
         if self.holes < 1 or not 0 < self.smallest <= self.largest <= 0.5:
             raise UserError(
-                f"inpainting: holes = {self.holes}, smallest = {self.smallest}, largest = {self.largest}; "
-                "needed are holes >= 1 and 0 < smallest <= largest <= 0.5"
+                f"inpainting: holes = {self.holes}, smallest = {self.smallest}, "
+                f"largest = {self.largest}; needed are holes >= 1 and 0 < smallest <= largest <= 0.5"
             )
 
     def image_channels(self, given: int) -> int:

@@ -16,9 +16,9 @@ from .task import Task
 class SuperResolution(Task):
     """Makes imagesTr from copies whose voxels are `factor` times larger.
 
-    factor: one number for each of the three axes in network order (coarsest axis first); 2-D networks
-    use the last two. A coarse voxel is the mean of the fine ones it covers, as in a thick slice; what is
-    given is that image, interpolated linearly back to the fine grid.
+    factor: one number for each of the three axes in network order (coarsest axis first); 2-D
+    networks use the last two. A coarse voxel is the mean of the fine ones it covers, as in a thick
+    slice; what is given is that image, interpolated linearly back to the fine grid.
     """
 
     factor: tuple[int, int, int] = (1, 2, 2)
@@ -32,12 +32,14 @@ class SuperResolution(Task):
     def __post_init__(self) -> None:
         if len(self.factor) != 3 or min(self.factor) < 1 or max(self.factor) < 2:
             raise UserError(
-                f"super_resolution: factor is {list(self.factor)}; it needs three whole numbers of at "
-                "least 1, one of them at least 2, for instance [1, 2, 2] or [4, 1, 1]"
+                f"super_resolution: factor is {list(self.factor)}; it needs three whole numbers "
+                "of at least 1, one of them at least 2, for instance [1, 2, 2] or [4, 1, 1]"
             )
 
     def simulate(self, target: Tensor) -> Tensor:
-        """Mean over blocks of `factor` voxels, then linear interpolation back. (B, C, *S) to the same."""
+        """Mean over blocks of `factor` voxels, then linear interpolation back. (B, C, *S) to the
+        same.
+        """
         size = target.shape[2:]
         factor = self.factor[-len(size) :]
         surplus = [(-n) % f for n, f in zip(size, factor, strict=True)]

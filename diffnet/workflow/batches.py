@@ -25,8 +25,8 @@ MEMORY = 1 << 30  # bytes of decompressed cases that one reading process may kee
 class Patches(Dataset):
     """Step number -> {role: (B, C, *patch)}, and "label_index" (B,) where a class conditions.
 
-    What a step holds depends on (seed, rank, step) only: a run that resumes at a step sees what it would
-    have seen. `roles` are read from the store; values outside a volume are its edge's.
+    What a step holds depends on (seed, rank, step) only: a run that resumes at a step sees what it
+    would have seen. `roles` are read from the store; values outside a volume are its edge's.
     """
 
     store: Store
@@ -111,7 +111,9 @@ def place(
     centre: Sequence[int] | None,
     generator: np.random.Generator,
 ) -> tuple[tuple[slice, ...], tuple[tuple[int, int], ...]]:
-    """A random window inside `shape` (around `centre`, if given), and the padding that fills it up."""
+    """A random window inside `shape` (around `centre`, if given), and the padding that fills it
+    up.
+    """
     region, padding = [], []
     for axis, (n, p) in enumerate(zip(shape, window, strict=True)):
         room = n - p
@@ -144,7 +146,9 @@ def assemble(
 
 
 class Feed:
-    """Batches on a device from step `first` on; `waited` counts the seconds the loop waited for them."""
+    """Batches on a device from step `first` on; `waited` counts the seconds the loop waited for
+    them.
+    """
 
     def __init__(self, patches: Patches, workers: int, device: torch.device) -> None:
         self.patches = patches

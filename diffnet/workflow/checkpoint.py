@@ -18,7 +18,8 @@ VERSION = "1"
 
 
 def save_checkpoint(path: Path, trainer: Trainer) -> None:
-    """Weights, averages, optimiser moments, step and time. Replaces `path` only when it is complete.
+    """Weights, averages, optimiser moments, step and time. Replaces `path` only when it is
+    complete.
 
     Data order and noise need no state: both follow from the seed and the step.
     """
@@ -43,7 +44,8 @@ def load_checkpoint(path: Path, trainer: Trainer) -> None:
     if metadata.get("version") != VERSION:
         raise RecordError(
             f"{path} was written by another version of diffnet (checkpoint version "
-            f"{metadata.get('version')}, this one reads {VERSION}). Train into a new run with --name"
+            f"{metadata.get('version')}, this one reads {VERSION}). Train into a new run with "
+            "--name"
         )
     try:
         trainer.method.load_state_dict(_under(tensors, "method/"))

@@ -38,7 +38,9 @@ def fitting(
     processes: int = 1,
     progress: Progress | None = None,
 ) -> Fit:
-    """Everything that `Fit` needs; preprocesses what is missing (the first of several processes does)."""
+    """Everything that `Fit` needs; preprocesses what is missing (the first of several processes
+    does).
+    """
     together = Processes(pick_device(device))
     if together.first:
         store = preprocess(dataset, plan, configuration, work.folder, processes, progress)

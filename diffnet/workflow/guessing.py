@@ -9,7 +9,9 @@ from ..data import LinearGuess, feature_pairs
 
 
 def guessed(guess: LinearGuess, given: Tensor | None, like: Tensor) -> Tensor:
-    """(B, K, *S) from given (B, C, *S); constant where the guess has no features. `like`: the target."""
+    """(B, K, *S) from given (B, C, *S); constant where the guess has no features. `like`: the
+    target.
+    """
     shape = (1, -1, *(1 for _ in like.shape[2:]))
     bias = like.new_tensor(guess.bias).reshape(shape)
     if guess.degree == 0:

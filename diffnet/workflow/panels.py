@@ -58,7 +58,7 @@ def draw(rows: Sequence[Row], path: Path, note: str = "") -> Path:
             _show(axes, panel, row.aspect)
             if not said:
                 axes.set_title(panel.title, fontsize=8, pad=3)
-            elif titles[k] != said[k]:
+            elif panel.title not in said[k : k + 1] and panel.title:
                 _inside(axes, panel.title)
         said = said or titles
         figure.text(0.06 / width, (top - h / 2) / height, row.name, fontsize=7, va="center")

@@ -84,6 +84,7 @@ def _refuse_stale(splits: Splits, cases: Sequence[Case], path: Path) -> None:
     if named != there:
         gone, new = sorted(named - there), sorted(there - named)
         raise UserError(
-            f"{path} was made for other cases (no longer there: {gone[:3]}, new: {new[:3]}). Delete "
-            "it to split anew; runs trained so far then no longer share held-out cases with new ones"
+            f"{path} was made for other cases (no longer there: {gone[:3]}, new: {new[:3]}). "
+            "Delete it to split anew; runs trained so far then no longer share held-out cases "
+            "with new ones"
         )

@@ -1,4 +1,4 @@
-"""The training loop: an iterator that yields what happened. It prints nothing and writes nothing."""
+"""The training loop: an iterator that yields what happened; it prints and writes nothing."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ..data import UserError
 from ..diffusion import Batch, Method
 from ..planning import TrainingPlan
 from .ema import PowerEMA
@@ -32,7 +33,9 @@ class Budget:
 
 @dataclass(frozen=True)
 class Step:
-    """What one step did. seconds: training time so far. waited: seconds spent waiting for its data."""
+    """What one step did. seconds: training time so far. waited: seconds spent waiting for its
+    data.
+    """
 
     step: int
     seconds: float
@@ -40,6 +43,10 @@ class Step:
     learning_rate: float
     waited: float
     share: float
+
+
+class TrainingError(UserError):
+    """Training that cannot go on; the message says why and what to do."""
 
 
 class Trainer:
@@ -87,7 +94,12 @@ class Trainer:
         parameters = [p for p in self.players[name].parameters() if p.grad is not None]
         if reduce is not None:
             share_gradients(parameters, reduce)
-        nn.utils.clip_grad_norm_(parameters, self.plan.clip)
+        if not torch.isfinite(nn.utils.clip_grad_norm_(parameters, self.plan.clip)):
+            # before the optimiser sees it: weights and checkpoint stay sound
+            raise TrainingError(
+                f"the gradient of {name} is no longer finite at step {self.step + 1}. Run again with "
+                "a lower learning rate (`diffnet plan --set training.learning_rate=...`)"
+            )
         for group in self.optimisers[name].param_groups:
             group["lr"] = rate
         self.optimisers[name].step()
@@ -133,11 +145,4 @@ def train(
             average.update(trainer.method, trainer.step)
         found = {name: float(value) for name, value in losses.items()}
         trainer.seconds += time.perf_counter() - began
-        bad = [name for name, value in found.items() if not math.isfinite(value)]
-        if bad:
-            raise FloatingPointError(
-                f"the loss of {', '.join(bad)} became {found[bad[0]]} at step {trainer.step}. Lower the "
-                "learning rate (--set training.learning_rate=...) and run again; the last checkpoint "
-                "is kept"
-            )
         yield Step(trainer.step, trainer.seconds, found, rate, waited, share)

@@ -24,7 +24,8 @@ def validate(
     processes: int = 1,
     progress: Progress | None = None,
 ) -> Evaluation | None:
-    """Predict held-out cases (or make images, where nothing is given) into <run>/validation, measured.
+    """Predict held-out cases (or make images, where nothing is given) into <run>/validation,
+    measured.
 
     At most 24 cases, evenly spread. None where no case was held out.
     """

@@ -1,4 +1,4 @@
-"""Denoising diffusion probabilistic models as published: a thousand steps, the network gives eps."""
+"""Denoising diffusion probabilistic models as published: 1000 steps, the network gives eps."""
 
 from __future__ import annotations
 

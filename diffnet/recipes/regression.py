@@ -52,7 +52,7 @@ class Regressed(Method):
 
 
 def dice_and_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
-    """1 - soft Dice, averaged over foreground classes, plus cross-entropy. target: one-hot, +-0.5."""
+    """1 - soft Dice over foreground classes, plus cross-entropy. target: one-hot, +-0.5."""
     hot = (target > 0).float()
     p = logits.softmax(1)
     axes = (0, *range(2, p.ndim))

@@ -36,7 +36,7 @@ class Inpainting(Task):
         if self.holes < 1 or not 0 < self.smallest <= self.largest <= 0.5:
             raise UserError(
                 f"inpainting: holes = {self.holes}, smallest = {self.smallest}, "
-                f"largest = {self.largest}; needed are holes >= 1 and 0 < smallest <= largest <= 0.5"
+                f"largest = {self.largest}; needed: holes >= 1, 0 < smallest <= largest <= 0.5"
             )
 
     def image_channels(self, given: int) -> int:

@@ -133,7 +133,7 @@ def place(
 def assemble(
     arrays: dict[str, Tensor], task: Task, guess: LinearGuess | None, label: Tensor | None = None
 ) -> Batch:
-    """Arrays of one step to a Batch. What physics knows is simulated here, from the target alone."""
+    """Arrays of one step to a Batch; what physics knows is simulated, from the target alone."""
     made = arrays[task.makes]
     target = task.as_target(made)
     given = task.simulate(target)

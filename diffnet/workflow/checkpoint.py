@@ -1,4 +1,4 @@
-"""The whole state of training in one safetensors file, so that a killed run continues to the bit."""
+"""The whole state of training in one safetensors file: a killed run continues to the bit."""
 
 from __future__ import annotations
 

@@ -97,8 +97,8 @@ class Trainer:
         if not torch.isfinite(nn.utils.clip_grad_norm_(parameters, self.plan.clip)):
             # before the optimiser sees it: weights and checkpoint stay sound
             raise TrainingError(
-                f"the gradient of {name} is no longer finite at step {self.step + 1}. Run again with "
-                "a lower learning rate (`diffnet plan --set training.learning_rate=...`)"
+                f"the gradient of {name} is no longer finite at step {self.step + 1}. Run again "
+                "with a lower learning rate (`diffnet plan --set training.learning_rate=...`)"
             )
         for group in self.optimisers[name].param_groups:
             group["lr"] = rate

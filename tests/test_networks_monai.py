@@ -117,28 +117,31 @@ def test_regression_networks_answer_for_any_size(network):
 def test_weights_trained_elsewhere_are_loaded(tmp_path, form):
     trained, network = diffusion(), diffusion()
     torch.nn.init.ones_(trained.inner.out[2].conv.bias)
-    weights, file = trained.inner.state_dict(), tmp_path / "weights.pt"
+    weights = dict(trained.inner.state_dict())
     if form == "safetensors":
-        file = tmp_path / "weights.safetensors"
-        save_file(weights, file)
-    elif form == "plain":
-        torch.save(weights, file)
-    else:
-        torch.save({"state_dict": {f"module.{n}": v for n, v in weights.items()}}, file)
+        save_file(weights, tmp_path / "weights.safetensors")
+        weights = tmp_path / "weights.safetensors"
+    elif form == "wrapped":
+        weights = {"state_dict": {f"module.{n}": v for n, v in weights.items()}}
     h, time = torch.randn(1, 2, 8, 8), torch.zeros(1)
     assert not torch.equal(network(h, time), trained(h, time))
-    load_weights(network, file)
+    load_weights(network, weights)
     assert torch.equal(network(h, time), trained(h, time))
 
 
-def test_weights_of_another_network_are_refused_and_nothing_is_changed(tmp_path):
-    network, file = diffusion(), tmp_path / "weights.pt"
+def test_weights_of_another_network_are_refused_and_nothing_is_changed():
+    network = diffusion()
     other = diffusion_model_unet(2, 2, 1, (16, 32), (False, False), schedule(), blocks=1)
-    torch.save(other.inner.state_dict(), file)
     before = [p.clone() for p in network.parameters()]
     with pytest.raises(ValueError, match="another shape; the first is 'conv_in"):
-        load_weights(network, file)
+        load_weights(network, other.inner.state_dict())
     assert all(torch.equal(a, b) for a, b in zip(before, network.parameters(), strict=True))
+
+
+def test_pickled_weights_are_not_opened(tmp_path):
+    torch.save(diffusion().inner.state_dict(), tmp_path / "weights.pt")
+    with pytest.raises(ValueError, match="weights_only=True"):
+        load_weights(diffusion(), tmp_path / "weights.pt")
 
 
 def test_missing_einops_is_explained(monkeypatch):

@@ -217,14 +217,17 @@ def dynunet(
     return MonaiRegression(inner, in_channels, factor, smallest=2)
 
 
-def load_weights(network: MonaiDiffusion | MonaiRegression, file: str | Path) -> None:
-    """Load weights that were trained with MONAI: .safetensors, or .pt holding tensors alone.
+def load_weights(
+    network: MonaiDiffusion | MonaiRegression, weights: str | Path | Mapping[str, Tensor]
+) -> None:
+    """Load weights that were trained with MONAI: a .safetensors file, or a state dict.
 
-    A state dict, one inside {"state_dict": ...} or {"model": ...}, and names that begin with
-    "module." are understood. ValueError where names or shapes are not the network's, naming the
-    first.
+    Pickled files (.pt, .pth) are not opened here, because opening one may run code: read it with
+    torch, weights_only=True, and give the dictionary. One inside {"state_dict": ...} or
+    {"model": ...}, and names that begin with "module.", are understood. ValueError where names or
+    shapes are not the network's, naming the first; the network is then unchanged.
     """
-    found = _read(Path(file))
+    found = _unwrapped(weights if isinstance(weights, Mapping) else _read(Path(weights)))
     expected = network.inner.state_dict()
     missing = [name for name in expected if name not in found]
     surplus = [name for name in found if name not in expected]
@@ -232,7 +235,7 @@ def load_weights(network: MonaiDiffusion | MonaiRegression, file: str | Path) ->
     if missing or surplus or wrong:
         first = (missing or surplus or wrong)[0]
         raise ValueError(
-            f"{file} does not hold the weights of this network: {len(missing)} names are missing, "
+            f"These are not the weights of this network: {len(missing)} names are missing, "
             f"{len(surplus)} are unknown, {len(wrong)} have another shape; the first is {first!r}. "
             f"Build the network with the widths, blocks and attention that it was trained with."
         )
@@ -240,12 +243,17 @@ def load_weights(network: MonaiDiffusion | MonaiRegression, file: str | Path) ->
 
 
 def _read(file: Path) -> dict[str, Tensor]:
-    if file.suffix == ".safetensors":
-        from safetensors.torch import load_file
+    if file.suffix != ".safetensors":
+        raise ValueError(
+            f"{file} is not a .safetensors file. If it was saved by torch, read it with torch "
+            f"(weights_only=True) and give the dictionary, or save that as safetensors."
+        )
+    from safetensors.torch import load_file
 
-        found: Mapping = load_file(file)
-    else:
-        found = torch.load(file, map_location="cpu", weights_only=True)
+    return load_file(file)
+
+
+def _unwrapped(found: Mapping) -> dict[str, Tensor]:
     for name in ("state_dict", "model"):
         found = found[name] if isinstance(found.get(name), Mapping) else found
     return {name.removeprefix("module."): value for name, value in found.items()}

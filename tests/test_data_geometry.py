@@ -10,7 +10,7 @@ import pytest
 import SimpleITK as sitk
 from scipy import ndimage
 
-from diffnet.data import Geometry, GeometryError, Volume, orientation
+from diffnet.data import Geometry, GeometryError, Volume, orientation, turned
 from diffnet.data.resampling import axis_kinds, axis_weights, target_axis
 
 
@@ -37,10 +37,16 @@ def test_orientation_is_itks_and_undone_to_the_bit(direction, rng) -> None:
     there = g.apply(v.array, "image")
     image = sitk.GetImageFromArray(v.array[0])
     image.SetDirection(v.direction)
+    image.SetOrigin(v.origin)
     image.SetSpacing(v.spacing[::-1])
     expected = sitk.DICOMOrient(image, "LPS")
     np.testing.assert_array_equal(there[0], sitk.GetArrayFromImage(expected))
     assert g.spacing == expected.GetSpacing()[::-1]
+    t = turned(v)
+    np.testing.assert_array_equal(t.array, there)
+    np.testing.assert_allclose(t.origin, expected.GetOrigin())
+    np.testing.assert_allclose(t.direction, expected.GetDirection(), atol=1e-12)
+    assert t.spacing == g.spacing
     np.testing.assert_array_equal(g.undo(there, "image"), v.array)
     np.testing.assert_array_equal(g.undo(g.apply(v.array, "label"), "label"), v.array)
 

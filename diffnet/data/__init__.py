@@ -5,7 +5,7 @@ from .dataset import Case, Dataset, file_hash
 from .description import TASK_NAMES
 from .foreground import air_level, constant_background, foreground_of
 from .formats import ENDINGS, PICTURES, Header, VolumeError, file_ending, read_header
-from .geometry import Geometry, GeometryError, orientation
+from .geometry import Geometry, GeometryError, orientation, turned
 from .guess import LinearGuess, feature_pairs, features, fit_guess
 from .intensity import STD, Scale, ScaleRule, clipped, fit_scale
 from .listing import find_scans
@@ -90,6 +90,7 @@ __all__ = [
     "read_json",
     "split_cases",
     "store_case",
+    "turned",
     "write_json",
     "write_phantom",
     "written_whole",

@@ -130,6 +130,31 @@ def orientation(volume: Volume) -> tuple[tuple[int, int, int], tuple[bool, bool,
     return (best[0], best[1], best[2]), (flips[0], flips[1], flips[2])
 
 
+def turned(volume: Volume) -> Volume:
+    """The same image with z, y, x along superior, posterior, left: what `Geometry` starts from.
+
+    Voxels keep their places in space; only their order and what describes it change.
+    """
+    axes, flips = orientation(volume)
+    if axes == (0, 1, 2) and not any(flips):
+        return volume
+    array = volume.array.transpose(0, *(a + 1 for a in axes))
+    array = np.flip(array, tuple(i + 1 for i, flip in enumerate(flips) if flip))
+    direction = np.reshape(volume.direction, (3, 3))
+    # In ITK's order (x, y, z), as columns: one step of each file axis.
+    steps = direction * np.asarray(volume.spacing[::-1])
+    last = [volume.shape[a] - 1 if flip else 0 for a, flip in zip(axes, flips, strict=True)]
+    moved = sum(n * steps[:, 2 - a] for n, a in zip(last, axes, strict=True))
+    columns = [direction[:, 2 - a] * (-1 if f else 1) for a, f in zip(axes, flips, strict=True)]
+    return Volume(
+        np.ascontiguousarray(array),
+        tuple(volume.spacing[a] for a in axes),
+        tuple(float(v) for v in np.asarray(volume.origin) + moved),
+        tuple(float(v) for v in np.stack(columns[::-1], 1).ravel()),
+        volume.dims,
+    )
+
+
 def _resampled(
     array: np.ndarray,
     old: Sequence[float],

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from ..data import Case, Dataset, Volume, foreground_of
+from ..data import Case, Dataset, Volume, foreground_of, turned
 from .fingerprint import CaseMeasure, ChannelMeasure, FingerprintError
 from .registration import offset_between
 from .spectrum import floor_std, high_pass_noise, radial_power, slope
@@ -32,7 +32,7 @@ class Measured:
 def measure_case(dataset: Dataset, case: Case) -> Measured:
     """Read one case and measure it. FingerprintError: no image, or spacing that is no spacing."""
     volumes = {
-        role: dataset.read(case, role)
+        role: turned(dataset.read(case, role))  # as `Geometry` does before it resamples
         for role in ("image", "target", "label")
         if role in case.files
     }

@@ -67,6 +67,7 @@ def measure_case(dataset: Dataset, case: Case) -> Measured:
         neighbours=neighbour_correlation(np.asarray(given.array[0], np.float32), given.spacing),
         offset=_offset(volumes),
         pixels=hashlib.sha256(np.ascontiguousarray(given.array).tobytes()).hexdigest()[:16],
+        raters=len(case.files.get("label", ())),
         **_label_measures(volumes.get("label"), arrays),
     )
     return Measured(record, arrays)
@@ -218,7 +219,7 @@ def _sample(
 
 
 def _label_measures(volume: Volume | None, arrays: dict[str, np.ndarray]) -> dict:
-    """Frequencies, connected parts, raters; and the spectrum of the map's outline."""
+    """Frequencies and connected parts; and the spectrum of the map's outline."""
     if volume is None:
         return {}
     x = np.asarray(volume.array[0])
@@ -236,7 +237,6 @@ def _label_measures(volume: Volume | None, arrays: dict[str, np.ndarray]) -> dic
     return {
         "labels": {_name(v): int(n) for v, n in zip(values, counts, strict=True)},
         "components": _components(x, [v for v in values if v > 0]),
-        "raters": len(volume.array),
     }
 
 

@@ -112,7 +112,8 @@ class Why(Record):
 class Plan(Record):
     """scales: one rule a channel for the roles image and target. labels: name -> file value.
 
-    class_field: the metadata column that conditions, with its values in index order. why: decision
+    roles: that the task reads; follows: as in Task; both are here so that preprocessing need not load
+    the task. class_field: the metadata column that conditions, with its values in index order. why: decision
     -> Why; keys of a configuration's own decisions are prefixed "2d.".
     """
 
@@ -133,4 +134,6 @@ class Plan(Record):
     why: dict[str, Why]
     file_ending: str
     budget: dict[str, Any] = field(default_factory=dict)
+    roles: tuple[str, ...] = ()
+    follows: bool = False
     version: int = VERSION

@@ -89,6 +89,8 @@ def make_plan(
         why=reasons.found,
         file_ending=f.file_ending,
         budget=budget.to_json(),
+        roles=tuple(dict.fromkeys([*chosen.given, chosen.makes])),
+        follows=chosen.follows,
     )
 
 

@@ -11,6 +11,7 @@ from ..data import STD
 
 BINS = 24
 FLOOR_FROM = 0.42  # frequencies (cycles a voxel) that show the noise floor
+WHITE = 0.05  # gain below which data count as white: then no level is better than another
 LEVELS = np.linspace(np.log(1e-3), np.log(3e3), 240)  # ln r, far beyond any level that is planned
 
 
@@ -92,7 +93,7 @@ def useful_levels(power: np.ndarray, shape: Sequence[int], std: float = STD) -> 
     r2 = np.exp(2 * LEVELS)[:, None]
     ratio = eigenvalues * (r2 + std**2) / ((eigenvalues + r2) * std**2)
     gain = np.clip(1 - (ratio * count).sum(1) / count.sum(), 0, None)
-    if gain.sum() < 1e-6:
+    if gain.max() < WHITE:
         return LevelRange(float(np.log(std)), 1.2)
     mean = (gain * LEVELS).sum() / gain.sum()
     return LevelRange(float(mean), float(np.sqrt((gain * (LEVELS - mean) ** 2).sum() / gain.sum())))

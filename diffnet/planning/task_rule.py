@@ -34,8 +34,8 @@ def plan_task(
         )
     if chosen not in tasks():
         raise PlanError(
-            f"there is no task {chosen!r} to plan for: {nearest(chosen, tasks())}. This dataset can "
-            f"serve {', '.join(servable(f))}: choose with --task"
+            f"there is no task {chosen!r} to plan for: {nearest(chosen, tasks())}. This dataset "
+            f"can serve {', '.join(servable(f))}: choose with --task"
         )
     own = dict(f.task_settings) if chosen == f.task else {}
     task = _built(f, chosen, {**own, **(settings or {})})

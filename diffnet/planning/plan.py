@@ -112,9 +112,9 @@ class Why(Record):
 class Plan(Record):
     """scales: one rule a channel for the roles image and target. labels: name -> file value.
 
-    roles: that the task reads; follows: as in Task; both are here so that preprocessing need not load
-    the task. class_field: the metadata column that conditions, with its values in index order. why: decision
-    -> Why; keys of a configuration's own decisions are prefixed "2d.".
+    roles: that the task reads; follows: as in Task; both are here so that preprocessing need not
+    load the task. class_field: the metadata column that conditions, with its values in index
+    order. why: decision -> Why; keys of a configuration's own decisions are prefixed "2d.".
     """
 
     dataset: str

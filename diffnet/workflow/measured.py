@@ -62,7 +62,7 @@ def budget_here(
     cores = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
-    kind = device.split(":")[0]
+    kind = {"mps": "cuda"}.get(device.split(":")[0], device.split(":")[0])
     if device == "auto":
         kind = "cuda" if gpu_memory or torch.cuda.is_available() else "cpu"
     if kind == "cuda" and gpu_memory is None and torch.cuda.is_available():

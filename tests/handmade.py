@@ -19,6 +19,7 @@ from diffnet.planning import (
     TrainingPlan,
 )
 from diffnet.recipes import RECIPES
+from diffnet.tasks import TASKS
 from diffnet.workflow.run import Run
 
 TURNED = (
@@ -100,6 +101,7 @@ def configuration(dims: int, channels: tuple[int, int], **changes) -> Configurat
 def plan(c: Configuration, task: str, dims: int, **changes) -> Plan:
     """One given channel, scales (x - 100) / 80, whatever `changes` say."""
     rule = ScaleRule("fixed", 100.0, 80.0)
+    meaning = TASKS[task]()
     made = Plan(
         dataset="handmade",
         fingerprint="0",
@@ -117,6 +119,8 @@ def plan(c: Configuration, task: str, dims: int, **changes) -> Plan:
         default=c.name,
         why={},
         file_ending=".nii.gz",
+        roles=tuple(dict.fromkeys([*meaning.given, meaning.makes])),
+        follows=meaning.follows,
     )
     return replace(made, **changes)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import subprocess
 import sys
 from dataclasses import dataclass, replace
@@ -56,9 +57,7 @@ def test_every_verb_says_what_it_does_and_takes_with_an_example(name: str) -> No
 
 @pytest.mark.parametrize("name", VERBS)
 def test_examples_in_help_are_calls_that_parse(name: str) -> None:
-    lines = described(verb_of(name)).example.splitlines()
-    calls = [line.split("diffnet ", 1)[1].split(">")[0] for line in lines if "diffnet " in line]
-    for call in calls:
+    for call in re.findall(r"\bdiffnet ([^>&|\n]+)", described(verb_of(name)).example):
         words = call.split()
         _, bound, _ = cli.application(words).parse_args(
             words, exit_on_error=False, print_error=False

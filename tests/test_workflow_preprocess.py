@@ -107,7 +107,7 @@ def test_case_rules_measure_the_foreground_and_a_task_may_follow_the_image(tmp_p
     cases = {"a": {"image": volume(image), "target": volume(image + 4)}}
     opened = Dataset.open(write_dataset(tmp_path / "D", cases, target_names={"0": "t0"}))
     rules = {"image": (ScaleRule("case"),), "target": (ScaleRule("fixed", -9, 9),)}
-    p, c = paired(task="denoising", labels={}, scales=rules)
+    p, c = paired(task="denoising", labels={}, scales=rules, follows=True)
     store = preprocess(opened, p, c, tmp_path)
     scales = store.entry("a")["scales"]
     inside = image[:, 1:5, 3:9, 3:9]

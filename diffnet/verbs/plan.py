@@ -62,9 +62,10 @@ def plan(
     change it. work: folder for everything derived; default diffnet_work beside the dataset.
     processes: for the fingerprint; default one a core, at most 8.
 
-    Example: diffnet plan Dataset004_LowDoseCT --minutes 5 --explain diffnet plan Dataset003_MSBrain
-    --gpu-memory 24 --set patch_size=64x96x96 --set 2d.batch_size=4 diffnet plan Dataset002_ACDC
-    --task super_resolution --settings factor=4,1,1
+    Example:
+        diffnet plan Dataset004_LowDoseCT --minutes 5 --explain
+        diffnet plan Dataset003_MSBrain --gpu-memory 24 --set patch_size=64x96x96
+        diffnet plan Dataset002_ACDC --task super_resolution --settings factor=4,1,1
     """
     from ..data import Dataset
     from ..workflow.measured import budget_here, decided, measured

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from ..data import Case, Dataset, Preparation, PreparationError, Store, each, store_case
 from ..planning import Configuration, Plan
-from ..tasks import TASKS, Task
 
 Progress = Callable[[int, int, str], None]
 CASES, BYTES = 64, 8 * 2**20  # of compressed files, that keep a process busy for a second or two
@@ -50,6 +49,8 @@ def fill(
     progress: Progress | None = None,
 ) -> Filled:
     """`preprocess`, telling how much there was to do."""
+    if not plan.roles:
+        raise PreparationError("the plan names no roles: make it anew with `diffnet plan`")
     flat = (1,) * (3 - configuration.dims)
     store = Store(store_folder(work, configuration), (*flat, *configuration.patch))
     cases = [*dataset.cases("train"), *dataset.cases("test")]
@@ -86,23 +87,16 @@ def store_folder(work: Path, configuration: Configuration) -> Path:
 
 def preparation(plan: Plan, configuration: Configuration) -> Preparation:
     """What a plan says about making arrays of a case's files."""
-    task = planned_task(plan)
     flat = plan.dims == 2
-    needed = tuple(dict.fromkeys([*task.given, task.makes]))
     return Preparation(
         spacing=None if flat else configuration.spacing,
         transpose=(0, 1, 2) if flat else configuration.transpose,
         rules=dict(plan.scales),
         labels=dict(plan.labels),
-        roles=tuple(dict.fromkeys([*needed, "label"])) if plan.labels else needed,
-        needed=needed,
-        follows=task.follows,
+        roles=tuple(dict.fromkeys([*plan.roles, "label"])) if plan.labels else plan.roles,
+        needed=plan.roles,
+        follows=plan.follows,
     )
-
-
-def planned_task(plan: Plan) -> Task:
-    """The task that a plan was made for, with its settings."""
-    return TASKS[plan.task].from_json(plan.task_settings, f"the plan's {plan.task} settings")
 
 
 def _refuse_twins(cases: list[Case]) -> None:
@@ -111,8 +105,3 @@ def _refuse_twins(cases: list[Case]) -> None:
         raise PreparationError(
             f"the training and the test folder both have {', '.join(twice[:5])}: rename one of each"
         )
-
-
-def cases_missing(store: Store, cases: list[Case]) -> list[Case]:
-    """Cases that are not stored yet."""
-    return [case for case in cases if not store.has(case.id)]

@@ -45,7 +45,7 @@ def configure(
     f, task, reasons = s.fingerprint, s.task, reasons.of(name)
     need = need_on(dims, grid, s, reasons)
     fixed = structure(overrides)
-    _require_dims(name, dims, fixed)
+    _require_structure(name, dims, fixed)
     sized = size(need, s.budget, fixed)
     _explain(need, sized, s.budget, fixed, reasons)
     noise = plan_noise(f, task, s.guess, sized.patch, reasons)
@@ -104,13 +104,19 @@ def channels(f: Fingerprint, task: Task) -> tuple[int, int]:
     return (task.image_channels(given) if task.given else 0), task.target_channels(made)
 
 
-def _require_dims(name: str, dims: int, fixed: dict[str, Any]) -> None:
+def _require_structure(name: str, dims: int, fixed: dict[str, Any]) -> None:
     patch = fixed.get("patch")
     if patch is not None and (len(patch) != dims or min(patch) < 1):
         raise PlanError(
             f"{name}.patch is {list(patch)}; it needs {dims} whole numbers above 0, for instance "
             f"{[64] * dims}"
         )
+    counts = {k: fixed[k] for k in ("batch_size", "blocks", "widths") if k in fixed}
+    for key, value in counts.items():
+        if min(value if isinstance(value, tuple) else (value,), default=0) < 1:
+            raise PlanError(
+                f"{name}: widths, blocks and batch_size are 1 or more, {key} is {value}"
+            )
 
 
 def _explain(need: Need, z: Size, budget: Budget, fixed: dict[str, Any], reasons: Reasons) -> None:

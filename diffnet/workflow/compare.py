@@ -40,11 +40,11 @@ class Paired(Record):
 
     @property
     def better(self) -> str:
-        """Name of the better run; "" where the interval holds 0, or there is none, or no order."""
+        """Name of the better run; "" where the interval holds 0, p is above 0.05, or no order."""
         higher = higher_is_better(self.metric)
         if self.mean is None or self.low is None or self.high is None or higher is None:
             return ""
-        if self.low <= 0 <= self.high:
+        if self.low <= 0 <= self.high or self.p is None or self.p > 0.05:
             return ""
         return self.second if (self.mean > 0) == higher else self.first
 
@@ -161,7 +161,7 @@ def _cost(name: str, value: float | None) -> str:
         return "-"
     if name in ("time per case", "training time"):
         return duration(value)
-    return f"{value:,.0f}" if value >= 100 else number(value)
+    return f"{value:,.0f}" if value >= 100 or value == int(value) else number(value)
 
 
 def _names(facts: Sequence[RunFacts]) -> list[str]:

@@ -78,6 +78,7 @@ def _curve(axes: Axes, name: str, step: np.ndarray, values: np.ndarray) -> None:
     axes.set_title(TITLES.get(name, name.replace("_", " ")), fontsize=9, loc="left")
     axes.set_xlabel("step", fontsize=8)
     axes.tick_params(labelsize=7)
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.4g}")  # no power above the axis
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="#e5e5e5", linewidth=0.6)
     axes.set_axisbelow(True)

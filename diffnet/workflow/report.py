@@ -107,7 +107,7 @@ def _tiles(facts: RunFacts) -> list[dict[str, str]]:
     """The few numbers that a reader wants first."""
     tiles = [_tile(name, facts.metrics[name]) for name in _leading(facts.metrics)]
     if facts.seconds_per_case is not None:
-        calls = f"{number(facts.network_calls, 2)} network calls"
+        calls = f"{facts.network_calls or 0:.4g} network calls"
         tiles.append({"name": "per case", "value": duration(facts.seconds_per_case), "note": calls})
     if facts.training("seconds") is not None:
         steps = f"{facts.training('steps') or 0:,} steps"

@@ -131,7 +131,7 @@ def cost_rows(facts: RunFacts) -> Rows:
         ("peak memory in training", _mebibytes(training("peak_memory_mb"))),
         ("parameters", _count(card.get("parameters"))),
         ("time per case in prediction", duration(facts.seconds_per_case)),
-        ("network calls per case", number(facts.network_calls, 2)),
+        ("network calls per case", _plain(facts.network_calls)),
         ("peak memory in prediction", _mebibytes(facts.predict_memory_mb)),
         ("seed", str(card.get("seed", "-"))),
         ("dataset hash", str(card.get("dataset_hash", "-"))),
@@ -145,10 +145,12 @@ def flat_rows(values: Mapping[str, Any], prefix: str = "") -> Rows:
     rows: Rows = []
     for key, value in values.items():
         name = f"{prefix}{str(key).replace('_', ' ')}"
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and value and all(isinstance(v, int) for v in value.values()):
+            rows.append((name, ", ".join(f"{k} = {v}" for k, v in value.items())))
+        elif isinstance(value, Mapping):
             rows += flat_rows(value, f"{name}: ")
         elif isinstance(value, float):
-            rows.append((name, number(value, 4)))
+            rows.append((name, f"{value:.6g}"))
         else:
             rows.append((name, str(value)))
     return rows
@@ -166,6 +168,10 @@ def _times(values: Any) -> str:
 
 def _count(value: Any) -> str:
     return "-" if value is None else f"{int(value):,}"
+
+
+def _plain(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"
 
 
 def _mebibytes(value: Any) -> str:

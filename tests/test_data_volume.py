@@ -11,6 +11,7 @@ import SimpleITK as sitk
 
 from diffnet.data import Volume, VolumeError, cast, file_ending, grid_difference, read_header
 from diffnet.data.nifti import count_not_finite
+from diffnet.data.pixels import integer_values
 
 PHYSICAL = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
 TILTED = (0.0, -0.6, 0.8, 0.0, -0.8, -0.6, 1.0, 0.0, 0.0)
@@ -81,6 +82,16 @@ def test_cast_rounds_clips_and_refuses_nan() -> None:
     assert cast(np.array([True, False]), "int16").tolist() == [1, 0]
     with pytest.raises(ValueError, match="NaN"):
         cast(np.array([np.nan]), "uint8")
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint32", "int64", "uint64"])
+def test_integer_values_are_those_that_occur(dtype, rng) -> None:
+    limits = np.iinfo(dtype)
+    near = rng.integers(max(limits.min, -120), 120, (3, 40, 50)).astype(dtype)
+    far = np.array([limits.min, 3, 5, limits.max] * 3, dtype)
+    for array in (near, far, near[:1]):
+        np.testing.assert_array_equal(integer_values(array), np.unique(array))
+        assert integer_values(array).dtype == array.dtype
 
 
 def test_several_files_are_channels(tmp_path, rng) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+NEAR = 65536  # integers within which values are counted instead of sorted
+_AT_ONCE = 1 << 20  # voxels, so that little memory is used
 _PICTURE_DTYPES = {
     ".png": ("uint8", "uint16"),
     ".jpg": ("uint8",),
@@ -30,6 +32,18 @@ def cast(array: np.ndarray, dtype: np.dtype | str | type) -> np.ndarray:
         limits = np.iinfo(dtype)
         array = np.clip(array, _within(limits.min, array), _within(limits.max, array))
     return array.astype(dtype)
+
+
+def integer_values(array: np.ndarray) -> np.ndarray:
+    """The values that occur in an array of integers, rising; counted, not sorted, where near."""
+    low, high = int(array.min()), int(array.max())
+    if high - low >= NEAR:
+        return np.unique(array)
+    there, flat = np.zeros(high - low + 1, bool), array.ravel()
+    for start in range(0, flat.size, _AT_ONCE):
+        part = flat[start : start + _AT_ONCE].astype(np.int64) - low
+        there |= np.bincount(part, minlength=len(there)) > 0
+    return (np.flatnonzero(there) + low).astype(array.dtype)
 
 
 def storable(array: np.ndarray, ending: str) -> np.dtype:

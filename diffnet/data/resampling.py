@@ -7,13 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
+from .pixels import NEAR, integer_values
+
 COARSE = 3.0  # an axis is coarse when its voxels are this many times longer than the others'
 DRIFT = 0.05  # voxels by which the outermost centres may be off before an axis is resampled
 # Matches the full width at half maximum of fine and coarse voxels (Cardoso et al., MICCAI 2015:
 # scale factor point spread function matching).
 _SIGMA = 1 / (2 * np.sqrt(2 * np.log(2)))
 _BLOCK = 64
-_FEW = 65536  # label values between which no sorting is needed
 
 
 def target_axis(n: int, old: float, new: float) -> tuple[int, float]:
@@ -150,13 +151,14 @@ def _resample_map(x: np.ndarray, weights: dict[int, np.ndarray]) -> np.ndarray:
 
 def _indexed(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(values in rising order, for every voxel 1 + the index of its value)."""
-    low, high = int(x.min()), int(x.max())
-    if high - low >= _FEW:
-        values, index = np.unique(x, return_inverse=True)
-        return values, index.reshape(x.shape) + 1
-    shifted = (x.astype(np.int32) if x.dtype.itemsize < 4 else x) - low
-    there = np.bincount(shifted.ravel(), minlength=high - low + 1) > 0
-    return (np.flatnonzero(there) + low).astype(x.dtype), np.cumsum(there, dtype=np.int32)[shifted]
+    values = integer_values(x)
+    low, high = int(values[0]), int(values[-1])
+    if high - low >= NEAR:
+        return values, np.searchsorted(values, x).astype(np.int32) + 1
+    table = np.zeros(high - low + 1, np.int32)
+    table[values.astype(np.int64) - low] = np.arange(1, len(values) + 1)
+    near = np.int32 if x.dtype.itemsize < 4 else np.int64
+    return values, table[x.astype(near) - low]
 
 
 def _cheapest_first(weights: dict[int, np.ndarray]) -> list[int]:

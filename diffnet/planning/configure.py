@@ -17,7 +17,7 @@ from .overrides import STRUCTURE
 from .plan import Configuration
 from .reasons import Reasons
 from .sampling_rule import plan_sampling
-from .sizing import Need, Size, by_x, size
+from .sizing import SMALLEST_EDGE, Need, Size, by_x, size
 from .training_rule import dropout, is_few, plan_training
 
 if TYPE_CHECKING:
@@ -120,71 +120,44 @@ def _require_structure(name: str, dims: int, fixed: dict[str, Any]) -> None:
 
 
 def _explain(need: Need, z: Size, budget: Budget, fixed: dict[str, Any], reasons: Reasons) -> None:
-    ladder = (
+    n = z.network
+    costs = (
         f"of {z.tried} candidates: {z.seconds:.3g} s a step, {z.memory.total / 1e9:.2g} of "
         f"{budget.memory / 1e9:.2g} GB, {z.possible} steps fit in and {z.wanted} are wanted"
     )
-    share = covered(z.patch, need.shape)
-    change = "more time, or a faster or larger device"
-    reasons.add(
-        "patch",
-        by_x(z.patch),
-        "the whole image, where images come from nothing"
-        if need.whole
-        else "equal share of each axis",
-        f"covers {share:.0%} of a median image of {by_x(need.shape)} voxels; {ladder}",
-        change,
-        "patch" in fixed,
-    )
-    reasons.add(
-        "training.batch_size",
-        z.batch,
-        "as large as time allows",
-        ladder,
-        change,
-        "batch_size" in fixed,
-    )
-    n = z.network
-    reasons.add(
-        "network.widths",
-        n.widths,
-        "doubled at each stage; narrower for few cases and short trainings",
-        ladder,
-        change,
-        "widths" in fixed,
-    )
-    reasons.add(
-        "network.blocks",
-        n.blocks,
-        "two a stage where time allows",
-        ladder,
-        change,
-        "blocks" in fixed,
-    )
-    reasons.add(
-        "network.strides",
-        n.strides,
-        "halve axes of similar spacing down to 8 voxels; kernel 1 along coarse axes",
-        f"spacing {', '.join(f'{s:.3g}' for s in need.spacing)}, kernels {n.kernels[0]} first",
-        "another patch or spacing",
+    seen = (
+        f"covers {covered(z.patch, need.shape):.0%} of a median image of {by_x(need.shape)} voxels"
     )
     where = [i for i, a in enumerate(n.attention) if a]
-    reasons.add(
-        "network.attention",
-        f"stages {where}" if where else "none",
-        "in small grids, where whole images come from nothing; paired tasks are local",
-        f"{len(n.widths)} stages",
-        "generation instead of a paired task, or the reverse",
-        "attention" in fixed,
-    )
-    reasons.add(
-        "network.checkpointing",
-        n.checkpointing,
-        "activations are computed twice before the patch or network shrinks for memory's sake",
-        ladder,
-        "more memory" if n.checkpointing else "less memory",
-        "checkpointing" in fixed,
-    )
+    whole = "the whole image, where images come from nothing"
+    spacings = ", ".join(f"{s:.3g}" for s in need.spacing)
+    rows = [
+        ("patch", by_x(z.patch), whole if need.whole else "equal share of each axis", seen),
+        ("training.batch_size", z.batch, "as large as time allows", costs),
+        ("network.widths", n.widths, "doubled a stage; the most useful that time allows", costs),
+        ("network.blocks", n.blocks, "two a stage where time allows", costs),
+        (
+            "network.strides",
+            n.strides,
+            f"halve axes of similar spacing down to {SMALLEST_EDGE} voxels; kernel 1 on coarse axes",
+            f"spacing {spacings}, first kernel {by_x(n.kernels[0])}",
+        ),
+        (
+            "network.attention",
+            f"stages {where}" if where else "none",
+            "in small grids, where whole images come from nothing; paired tasks are local",
+            f"{len(n.widths)} stages",
+        ),
+        (
+            "network.checkpointing",
+            n.checkpointing,
+            "activations are computed twice where the candidate would not fit otherwise",
+            costs,
+        ),
+    ]
+    for key, value, rule, because in rows:
+        own = STRUCTURE.get(key) in fixed
+        reasons.add(key, value, rule, because, "another budget or another patch", own)
 
 
 def _forecast(

@@ -139,7 +139,7 @@ def _explain(need: Need, z: Size, budget: Budget, fixed: dict[str, Any], reasons
         (
             "network.strides",
             n.strides,
-            f"halve axes of similar spacing down to {SMALLEST_EDGE} voxels; kernel 1 on coarse axes",
+            f"halve axes of like spacing down to {SMALLEST_EDGE} voxels; kernel 1 on coarse axes",
             f"spacing {spacings}, first kernel {by_x(n.kernels[0])}",
         ),
         (

@@ -239,7 +239,7 @@ def _scale_rule(role: str, rule: ScaleRule, task: Task) -> str:
     return (
         "fixed units; not clipped, because the result shares the scale"
         if task.follows
-        else "fixed units"
+        else "fixed units, as CT and 8-bit values have them"
     )
 
 

@@ -8,15 +8,17 @@ from .modality import ARBITRARY, HEAVY
 
 
 def given_rule(channel: ChannelSummary, clip: bool = True) -> ScaleRule:
-    """Of a channel that is only given. MR: by its own case. Else fixed; CT clipped to 0.5-99.5 %.
+    """Of a channel that is only given. MR: by its own case, unless its files hold 8 bits. Else
+    fixed; CT clipped to 0.5-99.5 %.
 
     clip False: where the target shares the scale and needs the values that clipping would take
     away.
     """
     if channel.modality in ARBITRARY:
         # shift and factor are what a typical case has: used where no scan is there to measure.
+        kind = "fixed" if eight_bit(channel) else "case"
         return ScaleRule(
-            "case", channel.foreground_mean, positive(channel.foreground_std) / STD, None, None
+            kind, channel.foreground_mean, positive(channel.foreground_std) / STD, None, None
         )
     if channel.modality in HEAVY and clip:
         return ScaleRule(
@@ -52,6 +54,15 @@ def rules_for(
             same = len(first) == len(target.channels)
             found["target"] = first if same else first[:1] * len(target.channels)
     return found
+
+
+def eight_bit(channel: ChannelSummary) -> bool:
+    """Whole numbers from 0 to 255: whoever wrote them has brought the cases to one scale already.
+
+    Measuring each case again would undo that: on slices, the share of fluid would move the scale.
+    """
+    whole = channel.quantum >= 1 and float(channel.quantum).is_integer()
+    return whole and channel.minimum >= 0 and channel.maximum <= 255
 
 
 def positive(std: float) -> float:

@@ -89,7 +89,7 @@ def need_on(dims: int, grid: Grid, s: Setting, reasons: Reasons) -> Need:
         outputs=outputs,
         classes=s.classes,
         whole=not task.given,
-        wide=task.name == "inpainting",
+        wide=task.name == "inpainting" or task.makes == "label",
         few=is_few(f),
         dropout=dropout(f, s.budget, reasons),
         attention=not task.given,

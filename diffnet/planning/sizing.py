@@ -66,7 +66,7 @@ class Need:
     """What is to be sized.
 
     whole: the patch has to cover the image (generation). wide: all of the image is worth seeing
-    (holes are to be filled from what lies around them). few: few cases.
+    (what a hole held, or what an organ is, shows around it). few: few cases.
     """
 
     dims: int

@@ -14,7 +14,7 @@ DRIFT = 0.05  # voxels by which the outermost centres may be off before an axis 
 # Matches the full width at half maximum of fine and coarse voxels (Cardoso et al., MICCAI 2015:
 # scale factor point spread function matching).
 _SIGMA = 1 / (2 * np.sqrt(2 * np.log(2)))
-_BLOCK = 64
+_BLOCK = 16
 
 
 def target_axis(n: int, old: float, new: float) -> tuple[int, float]:
@@ -91,20 +91,27 @@ def _gaussian(n: int, sigma: float) -> np.ndarray:
 
 
 def apply_axis(array: np.ndarray, weights: np.ndarray, axis: int) -> np.ndarray:
-    """Multiply one axis of a float32 array by (m, n) weights, using only the band that is not 0."""
-    m, n = weights.shape
-    before, after = array.shape[:axis], array.shape[axis + 1 :]
-    flat = array.reshape(int(np.prod(before)), n, int(np.prod(after)))
-    out = np.empty((flat.shape[0], m, flat.shape[2]), np.float32)
-    for j in range(0, m, _BLOCK):
-        block = weights[j : j + _BLOCK]
-        used = np.flatnonzero(block.any(0))
-        low, high = used[0], used[-1] + 1
-        if flat.shape[2] == 1:
-            out[:, j : j + _BLOCK, 0] = flat[:, low:high, 0] @ block[:, low:high].T
+    """Multiply one axis of a float32 array (..., Z, Y, X) by (m, n) weights, along their band.
+
+    Many small products: below a size of 2^18 the linear algebra uses no threads, which on a busy
+    machine wait for each other far longer than they work.
+    """
+    m = len(weights)
+    out = np.empty((*array.shape[:axis], m, *array.shape[axis + 1 :]), np.float32)
+    last = axis == array.ndim - 1
+    # The axis comes last but one, or last; what is before is looped over without being copied.
+    source = array if last else np.moveaxis(array, axis, -2)
+    result = out if last else np.moveaxis(out, axis, -2)
+    for start in range(0, m, _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        used = np.flatnonzero(weights[rows].any(0))
+        band = slice(used[0], used[-1] + 1)
+        part = weights[rows, band]
+        if last:
+            np.matmul(source[..., band], part.T, out=result[..., rows])
         else:
-            np.matmul(block[:, low:high], flat[:, low:high], out=out[:, j : j + _BLOCK])
-    return out.reshape(*before, m, *after)
+            np.matmul(part, source[..., band, :], out=result[..., rows, :])
+    return out
 
 
 def resample_image(array: np.ndarray, weights: dict[int, np.ndarray]) -> np.ndarray:

@@ -17,7 +17,10 @@ from .pictures import write_sheet
 from .scoring import IMAGE_METRICS, LABEL_METRICS, Rules, Scores, score
 
 Progress = Callable[[int, int, str], None]
-FOREGROUND = "voxels where any given channel (else the truth) shows more than background or air"
+FOREGROUND = {
+    "given": "voxels where any given channel (else the truth) shows more than background or air",
+    "truth": "voxels where the truth shows more than background or air",
+}
 WORTH_PROCESSES = 20_000_000  # voxels; below, starting processes takes longer than the work
 WITH_INPUT = ("denoising", "super_resolution")  # tasks whose given image is of the truth's kind
 
@@ -65,6 +68,8 @@ def evaluate(
             metrics=chosen,
             tolerance=tolerance,
             with_input=task in WITH_INPUT,
+            # What was simulated is the truth with holes or blur: it says less of where the body is.
+            foreground="truth" if role == "image" else "given",
             samples=_samples(predictions),
         )
         rules, declared = _declared(rules, pairs, kind, truth, labels, data_range)
@@ -165,7 +170,8 @@ def _declared(
     width, rule = (data_range, "given") if data_range is not None else _range_of(pairs)
     if not width > 0:
         raise EvaluationError(f"the data range must be positive, it is {width} ({rule})")
-    told = {"data_range": width, "data_range_rule": rule, "foreground": FOREGROUND}
+    where = FOREGROUND[rules.foreground]
+    told = {"data_range": width, "data_range_rule": rule, "foreground": where}
     return _with(rules, data_range=width), told
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -92,6 +92,18 @@ def higher_is_better(metric: str) -> bool | None:
     """True, False, or None where neither holds (spread-skill is best at 1)."""
     name = metric.split("/")[0].removesuffix("_foreground").removesuffix("_mask")
     return None if name in UNDECIDED else name in HIGHER
+
+
+def leading(metrics: Iterable[str]) -> list[str]:
+    """The task's metrics where they tell most: inside the mask, else in the foreground, else at
+    all.
+    """
+    plain = [m for m in metrics if "/" not in m]
+    for region in ("_mask", "_foreground"):
+        inner = [m for m in plain if m.endswith(region)]
+        if inner:
+            return inner
+    return plain
 
 
 def by_chance(chance: Mapping[str, float]) -> str:

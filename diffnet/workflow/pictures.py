@@ -10,7 +10,7 @@ from matplotlib import colormaps
 
 from ..data import Volume
 from .columns import number
-from .evaluation import Evaluation, higher_is_better
+from .evaluation import Evaluation, higher_is_better, leading
 from .matching import Pair, Paths
 from .panels import Panel, Row, draw
 from .slices import Plane, planes, upright
@@ -200,8 +200,7 @@ def _chosen(
     """Some pairs, and what is to be said of each."""
     ordered, said = list(pairs), {}
     if evaluation is not None and evaluation.metrics:
-        metric = next(iter(evaluation.metrics))
-        metric = f"{metric}_foreground" if f"{metric}_foreground" in evaluation.metrics else metric
+        metric = leading(evaluation.metrics)[0]
         values = evaluation.by_case(metric)
         ordered = sorted((p for p in pairs if p.case in values), key=lambda p: values[p.case])
         ordered = ordered if higher_is_better(metric) else ordered[::-1]

@@ -20,7 +20,7 @@ from .draws import Drawing, draw, drawing_of, with_sampler
 from .fit import peak_memory_mb
 from .guessing import guessed
 from .ledger import Done, Ledger, Predictions, case_key, settings_key
-from .results import result_path, result_volume, spread_volume
+from .results import result_path, result_volume, simulated_volumes, spread_volume
 from .run import Run, pick_device
 from .scans import Scan, read_scan
 
@@ -112,6 +112,10 @@ class _Job:
             path = result_path(self.out, case, ending, what)
             volume.write(path)
             files.append(str(path.relative_to(self.out)))
+
+        if self.simulate:
+            for what, volume in simulated_volumes(scan, c).items():
+                write(volume, what)
 
         def keep_draw(k: int, x: Tensor) -> None:
             write(result_volume(scan, x, run.plan, c, run.task), f"sample{k}")

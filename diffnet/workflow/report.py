@@ -14,7 +14,7 @@ from .citations import references_of
 from .columns import duration, number
 from .compare import RunComparison, compare_facts
 from .curves import PROGRESS, write_curves
-from .evaluation import Estimate
+from .evaluation import Estimate, leading
 from .matching import SHEET
 from .report_tables import (
     case_table,
@@ -105,7 +105,7 @@ def _lead(card: Mapping[str, Any]) -> str:
 
 def _tiles(facts: RunFacts) -> list[dict[str, str]]:
     """The few numbers that a reader wants first."""
-    tiles = [_tile(name, facts.metrics[name]) for name in _leading(facts.metrics)]
+    tiles = [_tile(name, facts.metrics[name]) for name in leading(facts.metrics)[:2]]
     if facts.seconds_per_case is not None:
         calls = f"{facts.network_calls or 0:.4g} network calls"
         tiles.append({"name": "per case", "value": duration(facts.seconds_per_case), "note": calls})
@@ -114,13 +114,6 @@ def _tiles(facts: RunFacts) -> list[dict[str, str]]:
         seconds = facts.training("seconds")
         tiles.append({"name": "training", "value": duration(seconds), "note": steps})
     return tiles
-
-
-def _leading(metrics: Mapping[str, Estimate]) -> list[str]:
-    """Two metrics at most, of the foreground where they are measured there."""
-    plain = [m for m in metrics if "/" not in m]
-    inner = [m for m in plain if m.endswith("_foreground")]
-    return (inner or plain)[:2]
 
 
 def _tile(name: str, estimate: Estimate) -> dict[str, str]:

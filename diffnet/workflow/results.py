@@ -33,6 +33,16 @@ def result_volume(scan: Scan, x: Tensor, plan: Plan, c: Configuration, task: Tas
     return scan.volume.with_array(array).as_type(result_dtype(scan))
 
 
+def simulated_volumes(scan: Scan, c: Configuration) -> dict[str, Volume]:
+    """What a complete scan was reduced to: `given`, and `masks` that are 1 inside the holes."""
+    array = scan.scale.undo(as_array(scan.given[:, : c.target_channels], c.dims))
+    array = scan.geometry.undo(array.astype(np.float32), "image")
+    found = {"given": scan.volume.with_array(array).as_type(result_dtype(scan))}
+    if scan.mask is not None:
+        found["masks"] = scan.volume.with_array(scan.mask[None].astype(np.uint8))
+    return found
+
+
 def spread_volume(scan: Scan, std: Tensor, c: Configuration, task: Task) -> Volume:
     """Voxel-wise standard deviations, (B, C, *S), in file units as float32.
 
@@ -75,6 +85,8 @@ def result_path(folder: Path, case: str, ending: str, what: str = "") -> Path:
 
     Standard deviations of pictures go into .mha, because a picture would round them away.
     """
+    if what in ("given", "masks"):
+        return folder / what / f"{case}{ending}"
     if what == "std":
         return folder / "std" / f"{case}_std{'.mha' if ending in INTEGER_FORMATS else ending}"
     return folder / "samples" / f"{case}_{what}{ending}" if what else folder / f"{case}{ending}"

@@ -30,13 +30,17 @@ LABEL_METRICS = ("dice", "iou", "hd95", "nsd")
 
 @dataclass(frozen=True)
 class Rules:
-    """How all cases are measured alike. samples: K behind each std image, if there are any."""
+    """How all cases are measured alike. foreground: of the given image, or of the truth.
+
+    samples: K behind each std image, if there are any.
+    """
 
     metrics: tuple[str, ...]
     data_range: float | None = None
     tolerance: float = 2.0
     labels: dict[str, int] = field(default_factory=dict)
     with_input: bool = False
+    foreground: str = "given"
     samples: int = 0
 
 
@@ -59,7 +63,8 @@ def score(rules: Rules, pair: Pair) -> Scores:
     given = Volume.read(pair.given) if pair.given else None
     if given is not None and given.shape != truth.shape:
         given = None
-    regions = _regions(pair, truth, given)
+    seen = given if given is not None and rules.foreground == "given" else truth
+    regions = _regions(pair, truth, foreground_of(seen.array))
     values = measure_images(result.array, truth.array, rules, regions)
     values |= _calibration(pair, result, truth, rules, regions["foreground"])
     unchanged = {}
@@ -113,9 +118,9 @@ def _calibration(
     return {}
 
 
-def _regions(pair: Pair, truth: Volume, given: Volume | None) -> dict[str, np.ndarray | None]:
-    """Everywhere, where the given image (else the truth) shows the body, and inside the mask."""
-    regions = {"": None, "foreground": foreground_of((given or truth).array)}
+def _regions(pair: Pair, truth: Volume, foreground: np.ndarray) -> dict[str, np.ndarray | None]:
+    """Everywhere, where the body is, and inside the mask."""
+    regions: dict[str, np.ndarray | None] = {"": None, "foreground": foreground}
     if pair.mask is not None:
         mask = Volume.read(pair.mask)
         if mask.shape != truth.shape:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -206,6 +207,19 @@ def test_missing_roles_twins_and_other_grids_are_refused(tmp_path: Path) -> None
     three = replace(p, scales={**p.scales, "image": p.scales["image"] * 3})
     with pytest.raises(WorkerError, match="image: 1 channels were found and 3 are planned"):
         preprocess(Dataset.open(tmp_path / "D1"), three, c, tmp_path / "w4")
+
+
+def test_a_full_disk_is_said_to_be_full_and_leaves_no_half(dataset, tmp_path, monkeypatch) -> None:
+    def full(*args, urlpath: str, **named) -> None:
+        Path(urlpath).write_bytes(b"half")
+        raise RuntimeError("Error while creating the NDArray")
+
+    room = shutil.disk_usage(tmp_path)._replace(free=10)
+    monkeypatch.setattr("diffnet.data.store.blosc2.asarray", full)
+    monkeypatch.setattr("diffnet.data.store.shutil.disk_usage", lambda path: room)
+    with pytest.raises(WorkerError, match="p0: the disk is full .* make room"):
+        preprocess(dataset, *paired(), tmp_path / "w")
+    assert not [f for f in (tmp_path / "w").rglob("*") if f.is_file()]
 
 
 def test_pictures_stay_on_their_own_pixels(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -206,6 +208,16 @@ def _write_array(array: np.ndarray, path: Path, patch: Sequence[int]) -> None:
         codec=blosc2.Codec.LZ4, clevel=1, filters=[blosc2.Filter.SHUFFLE], nthreads=1
     )
     with written_whole(path) as temporary:
-        blosc2.asarray(
-            array, chunks=chunk, blocks=block, urlpath=str(temporary), mode="w", cparams=packing
-        )
+        try:
+            blosc2.asarray(
+                array, chunks=chunk, blocks=block, urlpath=str(temporary), mode="w", cparams=packing
+            )
+        except RuntimeError as error:
+            raise _not_written(path, array.nbytes) from error
+
+
+def _not_written(path: Path, size: int) -> OSError:
+    """Blosc2 does not say why it could not write; a disk without room is what usually stops it."""
+    full = shutil.disk_usage(path.parent).free < size
+    number = errno.ENOSPC if full else errno.EIO
+    return OSError(number, os.strerror(number), str(path))

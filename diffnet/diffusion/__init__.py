@@ -1,4 +1,16 @@
-"""The mathematics of diffusion: processes, denoisers, samplers. Torch only; it reads no files."""
+"""The mathematics of diffusion: processes, denoisers, samplers. Torch only; it reads no files.
+
+process          x_t = a x_0 + b y + c eps (VE, VP, flow, bridges), categorical, cold, Poisson;
+PROCESSES parametrization  x_0 = skip z + out F: EDM, v, flow velocity, x_0, eps, score denoiser
+D(x_t, t, condition) = E[x_0 | x_t, condition]: the waist everything else speaks objective
+loss(D, x_0) at drawn levels: levels, WEIGHTS, LOSSES samplers         from t = 1 to a clean image,
+over a grid of levels: SAMPLERS, GRIDS starts           noise, a noised image, an image itself,
+deterministic inversion guidance         D moved: classifier-free, by gradients, by a weaker
+network; kept in bounds tiling, ensemble D fused: windows, slices, planes, mirrors, folds method
+a composition that learns from batches and makes images
+
+documentation/vocabulary.md lists every part with its equation and its paper.
+"""
 
 from .batch import Batch, Condition
 from .denoiser import BLANK, Denoiser, Remembering, Wrap, WrappedDenoiser, keep

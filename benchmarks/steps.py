@@ -23,6 +23,7 @@ from diffnet.planning.budget import CORE_FLOP, CORE_STEP, CORE_VALUE
 from diffnet.planning.network_walk import kept_values
 
 IN_CHANNELS, OUT_CHANNELS = 3, 1
+WHAT = ("an operation", "a kept number", "a step")
 
 
 @dataclass(frozen=True)

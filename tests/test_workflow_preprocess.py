@@ -217,7 +217,7 @@ def test_a_full_disk_is_said_to_be_full_and_leaves_no_half(dataset, tmp_path, mo
     room = shutil.disk_usage(tmp_path)._replace(free=10)
     monkeypatch.setattr("diffnet.data.store.blosc2.asarray", full)
     monkeypatch.setattr("diffnet.data.store.shutil.disk_usage", lambda path: room)
-    with pytest.raises(WorkerError, match="p0: the disk is full .* make room"):
+    with pytest.raises(WorkerError, match=r"p0: the disk is full .* make room"):
         preprocess(dataset, *paired(), tmp_path / "w")
     assert not [f for f in (tmp_path / "w").rglob("*") if f.is_file()]
 

@@ -101,9 +101,8 @@ def main() -> None:
         print(f"| {name} | {m:.3f} | {f:.3f} | {f / m:.2f} |")
     weight = 1 / measured
     fit = np.linalg.lstsq(costs * weight[:, None], measured * weight, rcond=None)[0]
-    print(
-        f"best fit: {fit[0]:.3g} s an operation, {fit[1]:.3g} s a kept number, {fit[2]:.3g} s a step"
-    )
+    texts = [f"{value:.3g} s {what}" for value, what in zip(fit, WHAT, strict=True)]
+    print("best fit:", ", ".join(texts))
 
 
 if __name__ == "__main__":

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .plan import plan as make_plan
+from .plan import total_minutes
 from .preprocess import default_processes
 from .progress import progress, say
 from .train import train
 
 if TYPE_CHECKING:
     from ..data import Dataset
+    from ..planning import Plan
     from ..workflow.run import Run
 
 
@@ -59,17 +61,18 @@ def plan_and_train(
 ) -> Journey:
     """Check, fingerprint, plan, preprocess, train, validate and report, with one command.
 
-    Stops before training if `check` finds errors. Each stage whose inputs did not change says so and
-    does nothing, so the same command continues after an interruption. Where something is given, a
-    plain regression network is trained for as long again, and the report shows both.
+    Stops before training if `check` finds errors. Each stage whose inputs did not change says so
+    and does nothing, so the same command continues after an interruption. Where something is
+    given, a plain regression network is trained for as long again, and the report shows both.
 
     dataset: folder with dataset.json. task, settings: what is made; default what the dataset says.
     configuration: default the plan's own choice. recipe: a name that `diffnet recipes` lists, or
-    file.py:Class. baseline: train the regression network too. steps, minutes, hours: of each training;
-    default 1 hour on a CPU, 12 on a GPU. gpu_memory: in GB, to plan for. overrides: of the plan,
-    as name=value. fold: train on all but that of 5 folds. seed: of everything random. device: auto,
-    cpu, cuda, mps. workers: processes that load batches. work: folder for everything derived; default
-    diffnet_work beside the dataset. processes: for reading and resampling; default one a core.
+    file.py:Class. baseline: train the regression network too. steps, minutes, hours: of each
+    training; default 1 hour on a CPU, 12 on a GPU. gpu_memory: in GB, to plan for. overrides: of
+    the plan, as name=value. fold: train on all but that of 5 folds. seed: of everything random.
+    device: auto, cpu, cuda, mps. workers: processes that load batches. work: folder for everything
+    derived; default diffnet_work beside the dataset. processes: for reading and resampling;
+    default one a core.
 
     Example:
         diffnet plan-and-train Dataset004_LowDoseCT --minutes 30
@@ -78,44 +81,24 @@ def plan_and_train(
     from ..data import Dataset
     from ..workflow.planned import planned
     from ..workflow.work import Work
-    from .plan import total_minutes
 
     opened, place = Dataset.open(Path(dataset)), Work.of(Path(dataset), work)
-    many = processes or default_processes()
+    many, length = processes or default_processes(), total_minutes(minutes, hours)
     refuse_faults(opened, place.check, many)
-    length = total_minutes(minutes, hours)
-    how = {"gpu_memory": gpu_memory, "device": device, "overrides": overrides}
-    made = make_plan(
-        opened.folder,
-        task=task,
-        settings=settings,
-        minutes=length,
-        work=work,
-        processes=many,
-        **how,
-    )
-    say(made.table())
-    plan = planned(place, opened)
-    names = [recipe]
-    if baseline and recipe != "regression" and plan.configurations[plan.default].image_channels:
-        names.insert(0, "regression")
-    runs = [
-        train(
-            opened.folder,
-            configuration=configuration,
-            recipe=name,
-            steps=steps,
-            minutes=length,
-            fold=fold,
-            seed=seed,
-            device=device,
-            workers=workers,
-            work=work,
-            processes=many,
-        )
-        for name in names
-    ]
+    wish = {"task": task, "settings": settings, "minutes": length, "gpu_memory": gpu_memory}
+    shared = {"device": device, "work": work, "processes": many}
+    say(make_plan(opened.folder, overrides=overrides, **wish, **shared).table())
+    how = {"configuration": configuration, "steps": steps, "minutes": length, "fold": fold}
+    how |= {"seed": seed, "workers": workers, **shared}
+    names = recipes_to_train(planned(place, opened), recipe, baseline)
+    runs = [train(opened.folder, recipe=name, **how) for name in names]
     return _reported(runs, opened, device, many)
+
+
+def recipes_to_train(plan: Plan, recipe: str, baseline: bool) -> list[str]:
+    """The recipe, after the plain regression network where something is given to regress from."""
+    given = plan.configurations[plan.default].image_channels > 0
+    return ["regression", recipe] if baseline and given and recipe != "regression" else [recipe]
 
 
 def refuse_faults(dataset: Dataset, path: Path, processes: int) -> None:

@@ -29,15 +29,16 @@ def train(
 ) -> Run:
     """Train a recipe by the plan; the same command again continues where it stopped.
 
-    Needs the plan that `plan` writes; preprocesses what is not preprocessed yet. Under torchrun every
-    process takes a share of the work.
+    Needs the plan that `plan` writes; preprocesses what is not preprocessed yet. Under torchrun
+    every process takes a share of the work.
 
     dataset: folder with dataset.json. configuration: default the plan's own choice. recipe: a name
     that `diffnet recipes` lists, or file.py:Class. steps, minutes: when to stop; default the plan's
     steps. fold: train on all but that of 5 folds; default one hold-out. name: of the run's folder;
-    default configuration-recipe. device: auto, cpu, cuda, mps. workers: processes that load batches;
-    default none on a CPU, 8 at most on a GPU. work: folder for everything derived; default
-    diffnet_work beside the dataset. processes: for preprocessing. seed: of everything random.
+    default configuration-recipe. device: auto, cpu, cuda, mps. workers: processes that load
+    batches; default none on a CPU, 8 at most on a GPU. work: folder for everything derived;
+    default diffnet_work beside the dataset. processes: for preprocessing. seed: of everything
+    random.
 
     Example:
         diffnet train Dataset004_LowDoseCT --recipe flow --minutes 60

@@ -19,7 +19,15 @@ from diffnet.workflow.validate import held_out_scans
 
 
 @torch.no_grad()
-def of_run(folder: Path, dataset: Path | None, cases: int, device: str, out: Path | None) -> None:
+def of_run(
+    folder: Path,
+    dataset: Path | None,
+    cases: int,
+    device: str,
+    out: Path | None,
+    calls: Sequence[int] = CALLS[:-1],
+    reference: int = 161,
+) -> None:
     """The same errors for a trained network, in units of the draws' own standard deviation."""
     run, where = Run.open(folder), pick_device(device)
     method = run.method.to(where)
@@ -28,27 +36,27 @@ def of_run(folder: Path, dataset: Path | None, cases: int, device: str, out: Pat
     like, condition = _question(run, dataset, cases, where)
     torch.manual_seed(0)
     x = method.denoiser.process.start(like, condition.source)
-    truth = clean(UniPC(161, order=3), method.denoiser, x, condition)
+    truth = clean(UniPC(reference, order=3), method.denoiser, x, condition)
     centre = 0.0 if condition.source is None else condition.source
     unit = float((truth - centre).std())
     spread = FlowShift(float(sum(run.configuration.noise.std) / len(run.configuration.noise.std)))
     grids = {**{k: GRIDS[k] for k in ("log_uniform", "karras")}, "flow_shift(std)": spread}
-    errors = path_errors(method.denoiser, x, condition, truth, CALLS[:-1], grids)
+    errors = path_errors(method.denoiser, x, condition, truth, calls, grids)
     errors = {key: [e / unit for e in row] for key, row in errors.items()}
     lines = [
         f"# Samplers on {run.plan.dataset}",
         "",
         f"{len(like)} images of {'x'.join(map(str, like.shape[2:]))}; the difference from "
-        "161 calls of UniPC-3 from the same noise, over the standard deviation of these answers "
-        f"({unit:.3g}).",
+        f"{reference} calls of UniPC-3 from the same noise, over the standard deviation of "
+        f"these answers ({unit:.3g}).",
         "",
-        *table(errors, CALLS[:-1], ".2g"),
+        *table(errors, calls, ".2g"),
     ]
     print("\n".join(lines))
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
-        name = f"samplers_{run.plan.dataset}"
-        plot(errors, CALLS[:-1], out / f"{name}.png", "error / std")
+        name = f"samplers_{run.plan.dataset}".replace(" ", "_")
+        plot(errors, calls, out / f"{name}.png", "error / std")
         (out / f"{name}.md").write_text("\n".join([*lines, "", f"![{name}]({name}.png)", ""]))
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from torch import Tensor, nn
 
 from .batch import Batch, Condition
+from .codec import Codec
 from .denoiser import BLANK, Denoiser, Remembering, Wrap, keep
 from .objective import Objective
 from .samplers import Sampler
@@ -35,10 +36,21 @@ class Method(nn.Module, ABC):
         """The best single answer: the posterior mean where the method knows it."""
         return self.sample(like, condition, wrap)
 
+    def measure(self, batches: Iterable[Batch]) -> None:
+        """Take from training examples what is not learned by gradients; before the first step."""
+
+    def grid(self, size: Sequence[int]) -> tuple[int, ...]:
+        """The size on which the denoiser works for images of `size`."""
+        return tuple(size)
+
 
 class Diffusion(Method):
     """A denoiser, the objective that trains it, the sampler that uses it and where sampling
     starts.
+
+    codec: takes images to the space in which all of these work; None is the images' own. What
+    `sample` and `mean` are asked and answer is in the images' space either way.
+    guidance: how strongly conditions act at sampling where nothing else is asked.
     """
 
     def __init__(

@@ -43,6 +43,10 @@ class MaskedFourier(Operator):
     def gram(self) -> Tensor:  # type: ignore[override]
         return self.mask
 
+    @property
+    def sampled(self) -> Tensor:  # type: ignore[override]
+        return self.mask
+
     def forward(self, x: Tensor) -> Tensor:
         return as_real(self.mask * centred_fft(as_complex(x), self.axes))
 
@@ -69,6 +73,10 @@ class Sense(Operator):
         self.register_buffer("maps", maps)
         self.register_buffer("mask", binary(mask).float())
         self.axes = axes
+
+    @property
+    def sampled(self) -> Tensor:  # type: ignore[override]
+        return self.mask
 
     def forward(self, x: Tensor) -> Tensor:
         image = as_complex(x)

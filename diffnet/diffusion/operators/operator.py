@@ -21,6 +21,8 @@ class Operator(nn.Module, ABC):
     """
 
     gram: Number | None = None
+    # 1 where y holds something and 0 elsewhere, shaped to multiply y; None: everywhere
+    sampled: Tensor | None = None
     # conjugate gradient steps where there is no closed form, and the relative residual that ends
     # them
     iterations: int = 30
@@ -72,14 +74,14 @@ class Operator(nn.Module, ABC):
         noise: Number,
         iterations: int | None = None,
     ) -> Tensor:
-        """A draw of p(z | y) for z ~ N(x, spread^2 I) and y = A z + noise eps, both std > 0.
+        """A draw of p(z | y) for z ~ N(x, spread^2 I) and y = A z + noise eps, spread > 0.
 
         Perturb and optimise: the prox of perturbed x and y has exactly that law (Papandreou and
         Yuille, 2010).
         """
         x = x + spread * torch.randn_like(x)
         y = y + noise * torch.randn_like(y)
-        return self.prox(x, y, (spread / noise) ** 2, iterations)
+        return x + self.ridge(y - self(x), (noise / spread) ** 2, iterations)
 
     def __matmul__(self, other: Operator) -> Operator:
         """x -> self(other(x))."""
@@ -99,6 +101,10 @@ class Composed(Operator):
     def gram(self) -> Number | None:  # type: ignore[override]
         outer, inner = self.outer.gram, self.inner.gram
         return inner * outer if outer is not None and isinstance(inner, float) else None
+
+    @property
+    def sampled(self) -> Tensor | None:  # type: ignore[override]
+        return self.outer.sampled
 
     def forward(self, x: Tensor) -> Tensor:
         return self.outer(self.inner(x))

@@ -47,6 +47,10 @@ class Masked(Weighted):
     def __init__(self, mask: Tensor) -> None:
         super().__init__(binary(mask).float())
 
+    @property
+    def sampled(self) -> Tensor:  # type: ignore[override]
+        return self.weights
+
 
 class Phased(Operator):
     """Complex images times a complex number of modulus 1 in every voxel; `phase` in radians.

@@ -1,0 +1,62 @@
+"""Operators: what scanners do to images, with what noise, and how it is undone."""
+
+from .back_projection import filtered_back_projection
+from .coil_maps import calibration_size, coil_maps, low_resolution
+from .conjugate_gradients import conjugate_gradients
+from .fourier import MaskedFourier, Sense, centred_fft, centred_ifft
+from .masks import MASKS, gaussian_lines, gaussian_points, poisson_disc, random_lines, uniform
+from .measurement import Measurement
+from .noise_model import (
+    GaussianNoise,
+    NoiseModel,
+    PoissonNoise,
+    RicianNoise,
+    SpeckleNoise,
+    TransmissionNoise,
+)
+from .operator import Composed, Operator
+from .pointwise import FromReal, Identity, Masked, Phased, Weighted, as_complex, as_real
+from .projector import Beams, Fan, Parallel, Projector
+from .resolution import BlockMean, Blurred, gaussian_kernel, motion_kernel
+
+__all__ = [
+    "MASKS",
+    "Beams",
+    "BlockMean",
+    "Blurred",
+    "Composed",
+    "Fan",
+    "FromReal",
+    "GaussianNoise",
+    "Identity",
+    "Masked",
+    "MaskedFourier",
+    "Measurement",
+    "NoiseModel",
+    "Operator",
+    "Parallel",
+    "Phased",
+    "PoissonNoise",
+    "Projector",
+    "RicianNoise",
+    "Sense",
+    "SpeckleNoise",
+    "TransmissionNoise",
+    "Weighted",
+    "as_complex",
+    "as_real",
+    "calibration_size",
+    "centred_fft",
+    "centred_ifft",
+    "coil_maps",
+    "conjugate_gradients",
+    "filtered_back_projection",
+    "gaussian_kernel",
+    "gaussian_lines",
+    "gaussian_points",
+    "low_resolution",
+    "motion_kernel",
+    "poisson_disc",
+    "random_lines",
+    "uniform",
+]

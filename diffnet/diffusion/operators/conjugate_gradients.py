@@ -25,12 +25,13 @@ def conjugate_gradients(
     x = torch.zeros_like(b) if start is None else start
     residual = b if start is None else b - system(start)
     direction, square = residual, _dot(residual, residual)
-    enough = tolerance**2 * _dot(b, b)
+    # below rounding there is no direction left, only noise to be blown up
+    enough = max(tolerance, torch.finfo(b.dtype).eps) ** 2 * _dot(b, b)
     for i in range(iterations):
         if i % LOOK == 0 and bool((square <= enough).all()):
             break
         moved = system(direction)
-        size = _ratio(square, _dot(direction, moved))
+        size = torch.where(square > enough, _ratio(square, _dot(direction, moved)), 0.0)
         x = x + size * direction
         residual = residual - size * moved
         before, square = square, _dot(residual, residual)

@@ -56,7 +56,7 @@ def poisson_disc(size: Size, acceleration: float, centre: float = 0.08, seed: in
     """
     keep, block = _points(size, acceleration, centre)
     axes = [torch.linspace(-1, 1, n) for n in size]
-    grow = 1 + 2 * (axes[0][:, None].square() + axes[1].square()).sqrt()
+    grow = 1 + (axes[0][:, None].square() + axes[1].square()).sqrt()
     order = torch.randperm(size[0] * size[1], generator=_random(seed)).tolist()
     low, high, found = 0.3, 2.0 * math.sqrt(acceleration), block
     for _ in range(14):

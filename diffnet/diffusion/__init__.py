@@ -13,14 +13,27 @@ documentation/vocabulary.md lists every part with its equation and its paper.
 """
 
 from .batch import Batch, Condition
+from .codec import Codec, HaarWavelet
+from .counterfactual import ClassifierGuided, Fusing, LabelGuided, NoisyClassifier
 from .denoiser import BLANK, Denoiser, Remembering, Wrap, WrappedDenoiser, keep
 from .direct_denoiser import DirectDenoiser
 from .ensemble import Ensemble, Mirrored, Planes, SliceWise
 from .guidance import *  # noqa: F403
 from .guidance import __all__ as _guidance
+from .healing import (
+    Healed,
+    Healing,
+    NoiseAndReturn,
+    dilated,
+    dissimilarity,
+    quantile_of,
+    residual,
+    times_of,
+)
 from .learned_variance import LearnedVariance
 from .method import Diffusion, Method
 from .network_denoiser import NetworkDenoiser, per_channel
+from .noise_from_patches import smallest_eigenvalue_level
 from .objective import *  # noqa: F403
 from .objective import __all__ as _objectives
 from .parametrization import (
@@ -33,17 +46,38 @@ from .parametrization import (
     Score,
     Velocity,
 )
+from .patch_healing import PatchHealing, boxes, masked
 from .process import *  # noqa: F403 the rooms inside list what they export
 from .process import __all__ as _processes
 from .published import Published
+from .reconstructions import MEASURES, Reconstructions
 from .samplers import *  # noqa: F403
 from .samplers import __all__ as _samplers
 from .starts import FromImage, FromInversion, FromNoise, FromResidual, Start, invert, noise_level
 from .tiling import Tiled, windows_along
 
 __all__ = [
+    "ClassifierGuided",
+    "Fusing",
+    "LabelGuided",
+    "NoisyClassifier",
+    "Healed",
+    "Healing",
+    "NoiseAndReturn",
+    "dilated",
+    "dissimilarity",
+    "quantile_of",
+    "residual",
+    "times_of",
+    "smallest_eigenvalue_level",
+    "PatchHealing",
+    "boxes",
+    "masked",
+    "MEASURES",
+    "Reconstructions",
     "BLANK",
     "Batch",
+    "Codec",
     "Condition",
     "Denoiser",
     "Diffusion",
@@ -55,6 +89,7 @@ __all__ = [
     "FromInversion",
     "FromNoise",
     "FromResidual",
+    "HaarWavelet",
     "LearnedVariance",
     "Method",
     "Mirrored",

@@ -21,6 +21,7 @@ class Condition:
     label: (B,) integer class; the network's last class (index = number of classes) means "not
         given".
     scalars: (B, n) numbers (age, spacing, ...); NaN means "not given".
+    text: (B, L) word numbers in order; 0 is no word, and all 0 means "not given".
     estimate: (B, C_target, *S) the denoiser's previous estimate of x_0, for self-conditioning.
     """
 
@@ -28,6 +29,7 @@ class Condition:
     source: Tensor | None = None
     label: Tensor | None = None
     scalars: Tensor | None = None
+    text: Tensor | None = None
     estimate: Tensor | None = None
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Condition:

@@ -89,7 +89,10 @@ class Codec(nn.Module, ABC):
             axes = (0, *range(2, raw.ndim))
             count += raw.numel() // raw.shape[1]
             mean = mean + raw.double().sum(axes)
-            total, square = total + open_.double().sum(axes), square + open_.double().square().sum(axes)
+            total, square = (
+                total + open_.double().sum(axes),
+                square + open_.double().square().sum(axes),
+            )
         if count < 2:
             raise ValueError("a codec is measured on training examples, and there are none")
         variance = (square / count - (total / count) ** 2).clamp(min=0)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 
+import torch
 from torch import Tensor, nn
 
 from .batch import Batch, Condition
 from .codec import Codec
 from .denoiser import BLANK, Denoiser, Remembering, Wrap, keep
+from .guidance import Guidance
 from .objective import Objective
 from .samplers import Sampler
 from .starts import FromNoise, Start
@@ -59,28 +61,57 @@ class Diffusion(Method):
         objective: Objective,
         sampler: Sampler,
         start: Start | None = None,
+        codec: Codec | None = None,
+        guidance: Guidance | None = None,
     ) -> None:
         super().__init__()
         self.denoiser = denoiser
         self.objective = objective
         self.sampler = sampler
         self.start = FromNoise() if start is None else start
+        self.codec = codec
+        self.guidance = Guidance() if guidance is None else guidance
 
     def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
+        if self.codec is not None:
+            batch = self.codec.batch(batch)
         yield "model", self.objective(self.denoiser, batch)
 
+    def measure(self, batches: Iterable[Batch]) -> None:
+        if self.codec is not None:
+            self.codec.measure(batches)
+
+    def grid(self, size: Sequence[int]) -> tuple[int, ...]:
+        return tuple(size) if self.codec is None else self.codec.grid(size)
+
     def sample(self, like: Tensor, condition: Condition, wrap: Wrap = keep) -> Tensor:
-        denoiser = wrap(self.denoiser)
+        inner, known = self._asked(like, condition)
+        denoiser = self.guidance.around(wrap(self.denoiser))
         if getattr(self.denoiser, "self_conditioned", False):
             denoiser = Remembering(denoiser)
-        x, time = self.start(denoiser, like, condition)
-        for step in self.sampler.walk(denoiser, x, condition, time):
+        x, time = self.start(denoiser, inner, known)
+        for step in self.sampler.walk(denoiser, x, known, time):
             x = step
-        return x
+        return self._answered(x, like)
 
     def mean(self, like: Tensor, condition: Condition, wrap: Wrap = keep) -> Tensor:
-        """E[x_0 | condition] with one network call, if the objective trained it; else a sample."""
+        """E[x_0 | condition] with one network call, if the objective trained it; else a sample.
+
+        In the space of a codec that is not linear it is the image of the mean code.
+        """
         if self.objective.levels.blank == 0:
             return self.sample(like, condition, wrap)
-        t = like.new_full((len(like),), BLANK)
-        return wrap(self.denoiser)(like.new_zeros(like.shape), t, condition)
+        inner, known = self._asked(like, condition)
+        t = inner.new_full((len(inner),), BLANK)
+        return self._answered(wrap(self.denoiser)(torch.zeros_like(inner), t, known), like)
+
+    def _asked(self, like: Tensor, condition: Condition) -> tuple[Tensor, Condition]:
+        """Zeros on the grid where the denoiser works, and the condition there."""
+        if self.codec is None:
+            return like, condition
+        size = self.codec.grid(like.shape[2:])
+        inner = like.new_zeros(len(like), self.codec.channels, *size)
+        return inner, self.codec.condition(condition)
+
+    def _answered(self, x: Tensor, like: Tensor) -> Tensor:
+        return x if self.codec is None else self.codec.decode(x, like.shape[2:])

@@ -66,6 +66,7 @@ class NetworkDenoiser(Denoiser):
             image=self._image(z, condition),
             label=condition.label,
             scalars=condition.scalars,
+            **({} if condition.text is None else {"text": condition.text}),
         ).to(z.dtype)
 
     def clean(self, z: Tensor, row: Row, output: Tensor, source: Tensor | None) -> Tensor:

@@ -2,6 +2,7 @@
 
 from .classifier import GradientGuided, RelativeGradient, class_gradient
 from .classifier_free import Autoguided, ClassifierFree, without, without_label
+from .dropping import Forgotten, Guidance
 from .normalise import Clipped, DynamicallyNormalised, Known
 
 __all__ = [
@@ -9,7 +10,9 @@ __all__ = [
     "ClassifierFree",
     "Clipped",
     "DynamicallyNormalised",
+    "Forgotten",
     "GradientGuided",
+    "Guidance",
     "Known",
     "RelativeGradient",
     "class_gradient",

@@ -11,6 +11,8 @@ GIGABYTE = 1e9
 # step: least squares over seven U-Nets, within 4 % (benchmarks/steps.py; one core with AVX-512).
 CORE_FLOP, CORE_VALUE, CORE_STEP = 4.9e-12, 2.6e-9, 0.022
 SLACK = 1.25  # for cores that are slower or shared
+# A step in bf16 against fp32 on a processor that multiplies bf16 (benchmarks/networks.py).
+CORE_HALF = {2: 0.67, 3: 0.55}
 TOGETHER = 0.85  # of what one core does, each does when several work
 PEAK_FLOPS = {
     8: 40e12,
@@ -37,14 +39,15 @@ class Budget(Record):
 
     device: "cpu" or "cuda". gpu_memory_gb: of the card, which need not be there; on a CPU the
     memory a training may take (None: 4 GB on a CPU, 8 GB on a card). minutes: of training (None: 60
-    on a CPU, 720 on a card). cores: CPU cores that compute. PlanError: a number that is not above
-    0.
+    on a CPU, 720 on a card). cores: CPU cores that compute. half: the CPU multiplies bf16 in
+    hardware; cards are taken to. PlanError: a number that is not above 0.
     """
 
     device: str = "cpu"
     gpu_memory_gb: float | None = None
     minutes: float | None = None
     cores: int = 2
+    half: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in DEFAULT_MINUTES:
@@ -64,6 +67,11 @@ class Budget(Record):
         return self.device == "cpu"
 
     @property
+    def precision(self) -> str:
+        """Of the network's arithmetic: bf16 where the device is faster with it."""
+        return "fp32" if self.on_cpu and not self.half else "bf16"
+
+    @property
     def memory(self) -> float:
         """Bytes that a training may use."""
         return USABLE * GIGABYTE * (self.gpu_memory_gb or DEFAULT_MEMORY_GB[self.kind])
@@ -76,6 +84,7 @@ class Budget(Record):
         """One forward pass. operations: floating-point; values: numbers it leaves behind."""
         if self.on_cpu:
             work = SLACK * (CORE_FLOP * operations + CORE_VALUE * values / 3)
+            work *= CORE_HALF[dims] if self.half else 1.0
             return work / (self.cores * (TOGETHER if self.cores > 1 else 1.0))
         gigabytes = self.gpu_memory_gb or DEFAULT_MEMORY_GB["cuda"]
         size = max((s for s in PEAK_FLOPS if s <= gigabytes), default=min(PEAK_FLOPS))

@@ -93,7 +93,7 @@ def need_on(dims: int, grid: Grid, s: Setting, reasons: Reasons) -> Need:
         few=is_few(f),
         dropout=dropout(f, s.budget, reasons),
         attention=not task.given,
-        precision="fp32" if s.budget.on_cpu else "bf16",
+        precision=s.budget.precision,
     )
 
 

@@ -62,15 +62,14 @@ def plan_training(
         f"{len(f.cases)} cases",
         f"{FEW_CASES} cases or more" if is_few(f) else f"fewer than {FEW_CASES} cases",
     )
-    precision = "fp32" if budget.on_cpu else "bf16"
     reasons.add(
         "training.precision",
-        precision,
-        "bf16 autocast on a GPU, fp32 on a CPU",
-        f"device {budget.device}",
+        budget.precision,
+        "bf16 autocast where the device multiplies bf16: cards, and CPUs with AVX512-BF16 or AMX",
+        f"device {budget.device}{', with bf16' if budget.half else ''}",
         "another device",
     )
-    return TrainingPlan(steps, size.batch, rate, warmup, ema, 1.0, precision)
+    return TrainingPlan(steps, size.batch, rate, warmup, ema, 1.0, budget.precision)
 
 
 def _steps(f: Fingerprint, task: Task, size: Size, dims: int, reasons: Reasons) -> int:

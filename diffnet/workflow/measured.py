@@ -67,4 +67,12 @@ def budget_here(
         kind = "cuda" if gpu_memory or torch.cuda.is_available() else "cpu"
     if kind == "cuda" and gpu_memory is None and torch.cuda.is_available():
         gpu_memory = round(torch.cuda.get_device_properties(0).total_memory / GIGABYTE, 1)
-    return Budget(kind, gpu_memory, minutes, cores)
+    return Budget(kind, gpu_memory, minutes, cores, kind == "cpu" and multiplies_bf16())
+
+
+def multiplies_bf16() -> bool:
+    """Whether this CPU does bf16 in hardware; False where torch cannot tell."""
+    import torch
+
+    asked = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, name, bool)() for name in asked)

@@ -109,9 +109,9 @@ def draw(
 
     keep_draw(k, x) is handed each of K draws. DrawingError: too little memory for one window.
     """
-    attempts = [False, True] if fits(like, c) else [True]
+    attempts = [False, True] if fits(like, c, method) else [True]
     for windows in attempts:
-        wrap, counter = wrapping(c, like, drawing, windows)
+        wrap, counter = wrapping(method, c, like, drawing, windows)
         try:
             x, std = _draws(method, like, condition, drawing, wrap, c, seeds, keep_draw)
             return Drawn(x, std, counter.calls, windows)
@@ -196,24 +196,24 @@ class Counter:
 
 
 def wrapping(
-    c: Configuration, like: Tensor, drawing: Drawing, windows: bool
+    method: Method, c: Configuration, like: Tensor, drawing: Drawing, windows: bool
 ) -> tuple[Wrap, Counter]:
     """The wrap around a method's denoiser: few at a time, by windows if need be, and counted."""
     counter = Counter()
-    size = c.patch if windows else like.shape[2:]
+    size = method.grid(c.patch if windows else like.shape[2:])
     each = forward_bytes(c, size)
     most = max(1, min(len(like), int(SHARE * free_memory(like.device) / each)))
 
     def wrap(denoiser: Denoiser) -> Denoiser:
         inner = Few(denoiser, most)
         if windows:
-            inner = Tiled(inner, c.patch, drawing.overlap)
+            inner = Tiled(inner, size, drawing.overlap)
         return Counted(inner, counter)
 
     return wrap, counter
 
 
-def fits(like: Tensor, c: Configuration) -> bool:
+def fits(like: Tensor, c: Configuration, method: Method | None = None) -> bool:
     """Whether one example of `like` goes through the network whole.
 
     Where there is attention, only grids that the network was trained on do: it mixes all positions.
@@ -223,7 +223,8 @@ def fits(like: Tensor, c: Configuration) -> bool:
         return True
     if any(c.network.attention):
         return False
-    return forward_bytes(c, size) <= SHARE * free_memory(like.device)
+    grid = size if method is None else method.grid(size)
+    return forward_bytes(c, grid) <= SHARE * free_memory(like.device)
 
 
 def forward_bytes(c: Configuration, size: Sequence[int]) -> float:

@@ -14,22 +14,39 @@ from diffnet.recipes import RECIPES, find_recipe
 from diffnet.tasks import TASKS
 from diffnet.workflow.batches import assemble
 
-KNOBS = {"ddpm": {"steps": 12}}
+KNOBS = {
+    "ddpm": {"steps": 12},
+    "anoddpm": {"calls": 4},
+    "auto_ddpm": {"calls": 3, "resamples": 2},
+    "cdpm": {"calls": 3},
+    "diffusion_anomaly": {"calls": 3},
+    "diffuse_fusion": {"calls": 3},
+    "ddpm_ood": {"calls": 4, "starts": 2},
+    "diffpure": {"calls": 3},
+    "ddm2": {"calls": 3},
+    "ultrasound_ddpm": {"calls": 3},
+    "pet_ddpm": {"calls": 3},
+    "r2d2plus": {"calls": 3},
+    "wdm": {"steps": 12},
+    "cwdm": {"steps": 12},
+}
 
 
-def fits(recipe: str, task: str) -> bool:
-    plan = tiny_plan(task)
-    offers = TASKS[task].from_json(plan.task_settings).offers
-    return RECIPES[recipe].needs <= offers
+def variant(recipe: str, task: str):
+    """The first of the task's variants that the recipe fits, or None."""
+    return next((v for v in TASKS[task].variants() if RECIPES[recipe].fits(v)), None)
 
 
-PAIRS = [(r, t) for r in RECIPES for t in TASKS if fits(r, t)]
+PAIRS = [(r, t) for r in RECIPES for t in TASKS if variant(r, t) is not None]
 
 
 def pieces(recipe: str, task: str, dims: int, classes: int = 0):
     """(recipe, method, batch, task, configuration) with the tiny plan."""
     torch.manual_seed(0)
-    plan = tiny_plan(task, dims, classes)
+    needed = "label" in RECIPES[recipe].needs
+    classes = classes or 2 * needed
+    settings = variant(recipe, task).to_json()
+    plan = tiny_plan(task, dims, classes, settings)
     c = plan.configurations[plan.default]
     meaning = TASKS[task].from_json(plan.task_settings)
     built = RECIPES[recipe].from_json(KNOBS.get(recipe, {}))
@@ -41,6 +58,8 @@ def pieces(recipe: str, task: str, dims: int, classes: int = 0):
     }
     label = torch.tensor([0, classes]) if classes else None
     batch = assemble(arrays, meaning, plan.guess, label)
+    if needed:
+        batch = replace(batch, condition=replace(batch.condition, label=torch.tensor([0, 1])))
     return built, built.build(c), batch, meaning, c
 
 
@@ -64,8 +83,10 @@ def test_learns_and_makes(recipe: str, task: str, dims: int) -> None:
     assert set(moved) == seen, "every weight learns"
     method.eval()
     with torch.no_grad():
-        like = torch.zeros_like(batch.target)
-        for made in (method.sample(like, batch.condition), method.mean(like, batch.condition)):
+        like, asked = torch.zeros_like(batch.target), batch.condition
+        if meaning.starts:
+            asked = replace(asked, source=meaning.condition(batch.target, asked.label).source)
+        for made in (method.sample(like, asked), method.mean(like, asked)):
             assert made.shape == batch.target.shape
             assert torch.isfinite(made).all()
             result = meaning.as_result(made, batch.condition.image)

@@ -21,9 +21,15 @@ from diffnet.tasks import TASKS
 CLASSES = 3
 
 
-def tiny_plan(task: str = "translation", dims: int = 2, classes: int = 0, **training) -> Plan:
+def tiny_plan(
+    task: str = "translation",
+    dims: int = 2,
+    classes: int = 0,
+    wanted: dict | None = None,
+    **training,
+) -> Plan:
     """Two given channels where something is given, one target channel or three labels."""
-    settings = {"classes": CLASSES} if task == "segmentation" else {}
+    settings = {"classes": CLASSES} if task == "segmentation" else dict(wanted or {})
     meaning = TASKS[task].from_json(settings)
     given = 2 if task in ("translation", "segmentation") else 1
     made = meaning.target_channels(1)

@@ -8,6 +8,7 @@ from .formats import ENDINGS, PICTURES, Header, VolumeError, file_ending, read_h
 from .geometry import Geometry, GeometryError, orientation, turned
 from .guess import LinearGuess, feature_pairs, features, fit_guess
 from .intensity import STD, Scale, ScaleRule, clipped, fit_scale
+from .lesion_map import MapCleaning, body_of, cleaned, lesion_mask
 from .listing import find_scans
 from .metadata import FIELD_KINDS, DatasetError, MetadataField
 from .naming import nearest
@@ -29,11 +30,13 @@ from .problem import Forecast, Problem
 from .record import Record, RecordError, UserError, read_json, write_json, written_whole
 from .split import SplitError, folds, split_cases
 from .store import Store, StoreError
+from .synthetic_lesion import LESION_KINDS, Lesioned, insert_lesion
 from .volume import Volume, grid_difference
 
 __all__ = [
     "ENDINGS",
     "FIELD_KINDS",
+    "LESION_KINDS",
     "PICTURES",
     "STD",
     "TASK_NAMES",
@@ -45,7 +48,9 @@ __all__ = [
     "Geometry",
     "GeometryError",
     "Header",
+    "Lesioned",
     "LinearGuess",
+    "MapCleaning",
     "MetadataField",
     "PhantomError",
     "Preparation",
@@ -64,10 +69,12 @@ __all__ = [
     "VolumeError",
     "WorkerError",
     "air_level",
+    "body_of",
     "case_scales",
     "cast",
     "check",
     "class_indices",
+    "cleaned",
     "clipped",
     "constant_background",
     "each",
@@ -83,6 +90,8 @@ __all__ = [
     "followed",
     "foreground_of",
     "grid_difference",
+    "insert_lesion",
+    "lesion_mask",
     "nearest",
     "orientation",
     "prepare",

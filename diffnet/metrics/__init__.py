@@ -2,6 +2,19 @@
 
 from .agreement import class_agreement, real_agreement
 from .calibration import Coverage, coverage, crps, spread_skill, spread_skill_of
+from .detection import (
+    Counts,
+    Lesions,
+    area_under_roc,
+    average_precision,
+    best_dice,
+    count_lesions,
+    counts_of,
+    pooled_interval,
+    prevalence,
+    score_bins,
+    summed,
+)
 from .distribution import (
     Floor,
     Interval95,
@@ -23,16 +36,23 @@ from .overlap import dice, dice_per_class, iou
 from .surface import hausdorff_95, surface_dice, surface_distances
 
 __all__ = [
+    "Counts",
     "Coverage",
     "Difference",
     "Floor",
     "Interval",
     "Interval95",
+    "Lesions",
     "Neighbours",
     "TwoSample",
     "against_floor",
+    "area_under_roc",
+    "average_precision",
+    "best_dice",
     "bootstrap_interval",
     "class_agreement",
+    "count_lesions",
+    "counts_of",
     "coverage",
     "crps",
     "dice",
@@ -52,13 +72,17 @@ __all__ = [
     "ms_ssim",
     "neighbours",
     "paired_difference",
+    "pooled_interval",
+    "prevalence",
     "psnr",
     "real_agreement",
     "rmse",
+    "score_bins",
     "spread_skill",
     "spread_skill_of",
     "ssim",
     "ssim_map",
+    "summed",
     "surface_dice",
     "surface_distances",
 ]

@@ -1,5 +1,6 @@
 """Torch modules in 2-D and 3-D that methods are built on."""
 
+from .classifier import Classifier
 from .from_monai import (
     LevelTable,
     MonaiDiffusion,
@@ -13,6 +14,7 @@ from .from_monai import (
 from .unet import UNet
 
 __all__ = [
+    "Classifier",
     "LevelTable",
     "MonaiDiffusion",
     "MonaiRegression",

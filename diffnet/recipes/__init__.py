@@ -8,18 +8,64 @@ import inspect
 from pathlib import Path
 
 from ..data import UserError
+from .anoddpm import AnoDDPM
+from .auto_ddpm import AutoDDPM
+from .blurred_residual import BlurredResidual
+from .cdpm import CDPM
+from .cwdm import CWDM
+from .dae import DAE
+from .ddm2 import DDM2
 from .ddpm import DDPM
+from .ddpm_ood import DDPMOOD
+from .diffpure import DiffPure
+from .diffuse_fusion import DiffuseFusion
+from .diffusion_anomaly import DiffusionAnomaly
 from .edm import EDM
 from .flow import Flow
+from .intensity_threshold import IntensityThreshold
+from .latent import WAVELET, Latent
+from .mddpm import MDDPM
+from .oct_ddpm import OctDDPM
+from .one_pass import OnePass
+from .pca_residual import PcaResidual
+from .pddpm import PDDPM
+from .pet_ddpm import PetDDPM
+from .r2d2plus import R2D2Plus
 from .recipe import Recipe
 from .regression import Regression
 from .sampling import planned_sampler
+from .sdedit import SDEdit
+from .ultrasound_ddpm import UltrasoundDDPM
+from .wdm import WDM
 
 RECIPES: dict[str, type[Recipe]] = {
     "edm": EDM,
     "ddpm": DDPM,
     "flow": Flow,
     "regression": Regression,
+    "one_pass": OnePass,
+    "anoddpm": AnoDDPM,
+    "dae": DAE,
+    "pddpm": PDDPM,
+    "mddpm": MDDPM,
+    "auto_ddpm": AutoDDPM,
+    "cdpm": CDPM,
+    "diffusion_anomaly": DiffusionAnomaly,
+    "diffuse_fusion": DiffuseFusion,
+    "intensity_threshold": IntensityThreshold,
+    "blurred_residual": BlurredResidual,
+    "pca_residual": PcaResidual,
+    "ddpm_ood": DDPMOOD,
+    "diffpure": DiffPure,
+    "sdedit": SDEdit,
+    "ddm2": DDM2,
+    "oct_ddpm": OctDDPM,
+    "ultrasound_ddpm": UltrasoundDDPM,
+    "wdm": WDM,
+    "cwdm": CWDM,
+    "latent": Latent,
+    "pet_ddpm": PetDDPM,
+    "r2d2plus": R2D2Plus,
 }
 
 
@@ -55,12 +101,36 @@ def _own(file: str, name: str) -> type[Recipe]:
 
 
 __all__ = [
+    "CDPM",
+    "CWDM",
+    "DAE",
+    "DDM2",
     "DDPM",
+    "DDPMOOD",
     "EDM",
+    "MDDPM",
+    "PDDPM",
     "RECIPES",
+    "WAVELET",
+    "WDM",
+    "AnoDDPM",
+    "AutoDDPM",
+    "BlurredResidual",
+    "DiffPure",
+    "DiffuseFusion",
+    "DiffusionAnomaly",
     "Flow",
+    "IntensityThreshold",
+    "Latent",
+    "OctDDPM",
+    "OnePass",
+    "PcaResidual",
+    "PetDDPM",
+    "R2D2Plus",
     "Recipe",
     "Regression",
+    "SDEdit",
+    "UltrasoundDDPM",
     "find_recipe",
     "planned_sampler",
 ]

@@ -12,6 +12,7 @@ from ..data import Record
 from ..diffusion import Method
 from ..networks import UNet
 from ..planning import Configuration
+from ..tasks import Task
 
 
 @dataclass(frozen=True)
@@ -19,11 +20,19 @@ class Recipe(Record, ABC):
     """Fields are the knobs that its paper fixes, saved as JSON; the configuration decides the rest.
 
     needs: what the task's condition must carry ("image", "source", "label"). papers: what `cite`
-    prints.
+    prints. purposes: of tasks that it serves. enough: steps after which training has nothing more
+    to learn.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset()
     papers: ClassVar[tuple[str, ...]] = ()
+    purposes: ClassVar[frozenset[str]] = frozenset({"image"})
+    enough: ClassVar[int | None] = None
+
+    @classmethod
+    def fits(cls, task: Task) -> bool:
+        """Whether the recipe is for tasks like this one, and finds all it needs."""
+        return task.purpose in cls.purposes and cls.needs <= task.offers
 
     @abstractmethod
     def build(self, c: Configuration) -> Method:

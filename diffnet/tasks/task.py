@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -20,6 +21,9 @@ class Task(Record, ABC):
     offers: what conditions carry, so that recipes can say what they need. follows: the made role's
     intensities use the scale measured on the given image, because both are of one modality.
     Fields of a subclass are the task's settings; they are saved with the plan.
+
+    starts: nothing is given in training, but prediction starts from a scan (Condition.source).
+    purpose: what recipes must be for. recipe: the one that is taken where none is named.
     """
 
     name: ClassVar[str]
@@ -28,6 +32,28 @@ class Task(Record, ABC):
     offers: ClassVar[frozenset[str]] = frozenset()
     metrics: ClassVar[tuple[str, ...]] = ("psnr", "ssim", "mae")
     follows: ClassVar[bool] = False
+    starts: ClassVar[bool] = False
+    purpose: ClassVar[str] = "image"
+    recipe: ClassVar[str] = "edm"
+
+    @classmethod
+    def variants(cls) -> list[Task]:
+        """With settings that differ in what conditions carry or recipes are for; default first."""
+        return [cls()]
+
+    @property
+    def judged_by(self) -> str:
+        """The role that results are measured against."""
+        return self.makes
+
+    @property
+    def scanned(self) -> str:
+        """The role that prediction reads; empty where images are made out of nothing."""
+        return self.given[0] if self.given else "image" if self.starts else ""
+
+    def is_known(self, fields: Mapping[str, str]) -> bool | None:
+        """Whether a case with these cells of cases.csv is learned from; None: they do not say."""
+        return True
 
     def target_channels(self, made: int) -> int:
         """Channels that are diffused when the made role has `made` channels (or classes)."""

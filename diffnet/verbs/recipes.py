@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import difflib
+from typing import TYPE_CHECKING
 
 from .table import Table
+
+if TYPE_CHECKING:
+    from ..tasks import Task
 
 
 def recipes(*, task: str | None = None) -> Table:
@@ -19,7 +23,7 @@ def recipes(*, task: str | None = None) -> Table:
 
     from ..recipes import RECIPES
 
-    offers = None if task is None else offers_of(task)
+    variants = None if task is None else variants_of(task)
 
     def row(name: str, recipe: type) -> tuple[str, ...]:
         text = " ".join((recipe.__doc__ or "").split("\n\n")[0].split())
@@ -28,12 +32,16 @@ def recipes(*, task: str | None = None) -> Table:
         return name, text.rstrip("."), needs, knobs, "; ".join(recipe.papers)
 
     head = ("recipe", "what it is", "needs", "knobs", "papers")
-    fitting = {n: r for n, r in RECIPES.items() if offers is None or r.needs <= offers}
+    fitting = {
+        n: r
+        for n, r in RECIPES.items()
+        if variants is None or any(r.fits(variant) for variant in variants)
+    }
     return Table(head, tuple(row(name, recipe) for name, recipe in fitting.items()))
 
 
-def offers_of(task: str) -> frozenset[str]:
-    """What the conditions of a task carry. UserError: there is no such task."""
+def variants_of(task: str) -> list[Task]:
+    """A task, with settings that decide which recipes fit. UserError: there is no such task."""
     from ..data import UserError
     from ..tasks import TASKS
 
@@ -41,4 +49,4 @@ def offers_of(task: str) -> frozenset[str]:
         near = difflib.get_close_matches(task, TASKS, 1)
         hint = f" Did you mean {near[0]}?" if near else ""
         raise UserError(f"no task is called {task!r}.{hint} There are: {', '.join(TASKS)}")
-    return TASKS[task].offers
+    return TASKS[task].variants()

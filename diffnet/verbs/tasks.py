@@ -23,13 +23,13 @@ def tasks() -> Table:
 def _row(name: str, task: type) -> tuple[str, ...]:
     from dataclasses import fields
 
-    made = task.makes if isinstance(task.makes, str) else task().makes
+    usual = task()
     settings = ", ".join(f"{f.name} = {f.default}" for f in fields(task))
     return (
         name,
-        made,
-        " + ".join(task.given) or "nothing",
-        ", ".join(sorted(task.offers)),
+        usual.makes,
+        " + ".join(usual.given) or (usual.starts and "nothing, starts from image") or "nothing",
+        ", ".join(sorted(usual.offers)),
         ", ".join(task.metrics),
         settings,
         _first_sentence(task),

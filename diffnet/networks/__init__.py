@@ -11,6 +11,7 @@ from .from_monai import (
     load_weights,
     segresnet,
 )
+from .probabilities import Probabilities
 from .unet import UNet
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "LevelTable",
     "MonaiDiffusion",
     "MonaiRegression",
+    "Probabilities",
     "UNet",
     "basic_unet",
     "diffusion_model_unet",

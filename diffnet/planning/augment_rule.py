@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from .fingerprint import Fingerprint
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 SOME_CASES = 200
 WITHOUT_UP = ("MICROSCOPY",)  # images of these have no upper side
+PICTURES = ("RGB", *WITHOUT_UP)  # taken from any side
+SIDES = re.compile(r"\b(left|right|lh|rh)\b")
 NOISE_MATTERS = ("denoising", "super_resolution")
 
 
@@ -34,16 +37,24 @@ def _chosen(f: Fingerprint, task: Task) -> tuple[tuple[str, ...], str]:
     if not task.given:
         kinds = {c.modality for c in f.roles[task.makes].channels}
         if kinds <= set(WITHOUT_UP):
-            return ("mirror",), "these images have no upper side: a mirror image is as good"
+            return ("flip",), "these images have no upper side: turned round they are as good"
         return (
             (),
             "a generator would learn mirrored anatomy and turned pictures as if they were real",
         )
     if task.name in NOISE_MATTERS:
-        return ("mirror",), "turning or scaling would smooth the noise or detail that is learned"
+        return ("flip",), "turning or scaling would smooth the noise or detail that is learned"
     if task.makes == "label":
-        names = ("mirror", "rotate", "scale", "gamma", "noise")
+        names = (*_turns(f), "rotate", "scale", "gamma", "noise")
         more = ("elastic",) if n < FEW_CASES else ()
         return (*names, *more), f"{n} cases; labels bear any of them, intensities of images too"
     names = ("mirror", "rotate", "scale") if n < SOME_CASES else ("mirror",)
     return names, f"{n} cases; intensities stay: the voxel-wise guess depends on them"
+
+
+def _turns(f: Fingerprint) -> tuple[str, ...]:
+    """Left and right may be swapped, unless labels tell them apart; pictures may be flipped."""
+    if any(SIDES.search(name.lower().replace("_", " ")) for name in f.labels):
+        return ()
+    kinds = {c.modality for c in f.roles["image"].channels}
+    return ("flip",) if kinds <= set(PICTURES) else ("mirror",)

@@ -25,7 +25,7 @@ ABOVE_RESIDUAL = 20.0  # sigma_max / residual std for pairs
 SHIFT = -0.75  # from the spectrum's estimate to what trains best, by the one anchor that is known
 NARROWEST = 1.2
 ANCHOR = -0.51  # mean of ln(level / std) in EDM: exp(-1.2) at std 0.5
-BLANK = 0.5
+BLANK = {"image": 0.5, "label": 0.75}  # of labels the mean is wanted, and samples hardly ever
 
 
 def plan_noise(
@@ -36,11 +36,12 @@ def plan_noise(
     low = _smallest(f, task, std, reasons)
     high = _largest(f, task, std, patch, reasons)
     mean, spread = _centre(f, task, std, patch, reasons)
-    blank = BLANK if task.given else 0.0
+    blank = BLANK["label" if task.makes == "label" else "image"] if task.given else 0.0
     reasons.add(
         "noise.blank",
         blank,
-        "half of the examples see no x_t where something is given: one call then gives the mean",
+        "half of the examples (of labels three quarters) see no x_t where something is given: one "
+        "call then gives the mean",
         f"{task.name} gives {', '.join(task.given) or 'nothing'}",
         "a task that wants samples only",
     )

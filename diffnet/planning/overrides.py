@@ -28,9 +28,9 @@ STRUCTURE = {  # decided before the rest, which follows from them; path -> its n
     "network.checkpointing": "checkpointing",
     "training.batch_size": "batch_size",
 }
-WHOLE_PLAN = ("default", "class_field", "spacing")
+WHOLE_PLAN = ("default", "class_field", "scalars", "text", "spacing")
 OTHER_NAMES = {"patch_size": "patch", "target_spacing": "spacing", "lr": "training.learning_rate"}
-AUGMENTATIONS = ("mirror", "rotate", "scale", "elastic", "gamma", "noise")
+AUGMENTATIONS = ("mirror", "flip", "rotate", "scale", "elastic", "gamma", "noise")
 NAMES = ("2d", "3d_fullres", "3d_lowres")
 
 
@@ -51,7 +51,8 @@ def read_overrides(
     """(decisions of the whole plan, {configuration or "": {path: value}}).
 
     Keys: patch, batch_size, training.batch_size (all configurations), 2d.training.batch_size (one),
-    default, class_field, spacing. Values: as they are, or text as typed on a command line.
+    default, class_field, scalars, text, spacing. Values: as they are, or text as typed on a command
+    line.
     PlanError: an unknown name, with the nearest; a value that is not of the kind.
     """
     plan: dict[str, Any] = {}
@@ -175,6 +176,7 @@ def require_consistent(c: Configuration) -> None:
             t.learning_rate > 0 and t.warmup >= 0 and t.clip > 0,
             "learning_rate and clip are above 0",
         ),
+        (0 <= t.forget < 1, f"forget is in [0, 1), not {t.forget:g}"),
         (all(0 < e < 0.29 for e in t.ema), "ema lengths are in (0, 0.29)"),
         (t.precision in ("fp32", "bf16", "fp16"), f"precision is fp32 or bf16, not {t.precision}"),
         (

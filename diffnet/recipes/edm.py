@@ -6,14 +6,17 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..diffusion import (
+    DiceCrossEntropy,
     Diffusion,
     LogNormal,
     Method,
     NetworkDenoiser,
     Objective,
+    Original,
     Preconditioned,
     VarianceExploding,
 )
+from ..networks import Probabilities
 from ..planning import Configuration
 from .recipe import Recipe
 from .sampling import planned_sampler
@@ -25,7 +28,7 @@ class EDM(Recipe):
 
     Noise range, level distribution and standard deviation come from the plan. Where the condition
     has a source, the preconditioning is about it (residual form) with the standard deviation it
-    leaves open.
+    leaves open. Labels are made as probabilities.
     """
 
     papers: ClassVar[tuple[str, ...]] = (
@@ -39,5 +42,16 @@ class EDM(Recipe):
         n = c.noise
         process = VarianceExploding(n.sigma_min, n.sigma_max)
         levels = LogNormal(n.level_mean, n.level_std, n.sigma_min, n.sigma_max, n.blank)
+        if c.kind == "label":
+            return self._of_labels(c, process, levels)
         denoiser = NetworkDenoiser(self.network(c), process, Preconditioned(n.std))
         return Diffusion(denoiser, Objective(levels), planned_sampler(c))
+
+    def _of_labels(self, c: Configuration, process: VarianceExploding, levels: LogNormal) -> Method:
+        """E[x_0 | x_t] of a one-hot map is the classes' probabilities: the network says them
+        outright, and is judged by Dice and cross-entropy. Values +-0.5 have std 0.5 about zero.
+        """
+        network = Probabilities(self.network(c))
+        denoiser = NetworkDenoiser(network, process, Original((0.5,)), centred=False)
+        objective = Objective(levels, loss=DiceCrossEntropy(square=0.0))
+        return Diffusion(denoiser, objective, planned_sampler(c))

@@ -11,7 +11,7 @@ from batchgenerators.transforms.color_transforms import GammaTransform
 from batchgenerators.transforms.noise_transforms import GaussianNoiseTransform
 from batchgenerators.transforms.spatial_transforms import MirrorTransform, SpatialTransform
 
-SPATIAL = ("mirror", "rotate", "scale", "elastic")
+SPATIAL = ("mirror", "flip", "rotate", "scale", "elastic")
 INTENSITY = ("gamma", "noise")
 
 
@@ -19,6 +19,8 @@ INTENSITY = ("gamma", "noise")
 class Augmentation:
     """names: from SPATIAL and INTENSITY. made: the role whose intensities are never touched.
 
+    mirror swaps left and right, along the patch's axis `across` (None: it has none); flip turns
+    every axis round, for images that have no upper side.
     Spatial transforms act on all roles alike (labels by nearest neighbour), with nnU-Net's
     probabilities (0.2 an example); intensity transforms act on given images only.
     """
@@ -26,6 +28,7 @@ class Augmentation:
     names: tuple[str, ...]
     patch: tuple[int, ...]
     made: str
+    across: int | None = -1
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.names) - {*SPATIAL, *INTENSITY})
@@ -67,8 +70,11 @@ class Augmentation:
         found: list[AbstractTransform] = []
         if {"rotate", "scale", "elastic"} & set(self.names):
             found.append(self._spatial())
-        if "mirror" in self.names:
-            found.append(MirrorTransform(axes=tuple(range(len(self.patch)))))
+        axes = tuple(range(len(self.patch))) if "flip" in self.names else ()
+        if "mirror" in self.names and self.across is not None:
+            axes = (*axes, self.across % len(self.patch))
+        if axes:
+            found.append(MirrorTransform(axes=tuple(sorted(set(axes)))))
         return found
 
     def _coloured(self, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -89,7 +95,7 @@ class Augmentation:
 
     def _spatial(self) -> SpatialTransform:
         whole, tilt = (-np.pi, np.pi), (-np.pi / 6, np.pi / 6)
-        angle = tilt if len(self.patch) == 3 or "mirror" not in self.names else whole
+        angle = tilt if len(self.patch) == 3 or "flip" not in self.names else whole
         return SpatialTransform(
             self.patch,
             do_elastic_deform="elastic" in self.names,

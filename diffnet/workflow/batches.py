@@ -12,18 +12,20 @@ from torch.utils.data import DataLoader, Dataset
 
 from ..data import LinearGuess, Store
 from ..diffusion import Batch
-from ..planning import Configuration, Plan
+from ..planning import Configuration, Plan, scalars_of
 from ..tasks import Task
 from .augment import Augmentation
 from .guessing import guessed
 
 Arrays = dict[str, np.ndarray]
+Known = dict[str, dict[str, np.ndarray]]
 MEMORY = 1 << 30  # bytes of decompressed cases that one reading process may keep
 
 
 @dataclass
 class Patches(Dataset):
-    """Step number -> {role: (B, C, *patch)}, and "label_index" (B,) where a class conditions.
+    """Step number -> {role: (B, C, *patch)}, "label_index" (B,) where a class conditions, and what
+    else is `known` of the cases: {"scalars": {case: numbers}, "text": {case: word numbers}}.
 
     What a step holds depends on (seed, rank, step) only: a run that resumes at a step sees what it
     would have seen. `roles` are read from the store; values outside a volume are its edge's.
@@ -38,6 +40,7 @@ class Patches(Dataset):
     seed: int = 0
     rank: int = 0
     batch_size: int | None = None
+    known: Known = field(default_factory=dict)
     _kept: dict[tuple[str, str], np.ndarray] = field(default_factory=dict)
     _bytes: int = 0
 
@@ -50,7 +53,7 @@ class Patches(Dataset):
             arrays = self.augmentation(arrays, generator)
         if self.class_of:
             arrays["label_index"] = np.asarray([d["label_index"] for d in drawn])
-        return arrays
+        return arrays | {name: np.stack([d[name] for d in drawn]) for name in self.known}
 
     def _example(self, generator: np.random.Generator) -> Arrays:
         case = self.cases[int(generator.integers(len(self.cases)))]
@@ -60,7 +63,7 @@ class Patches(Dataset):
         found = {role: self._read(case, role, region, padding) for role in self.roles}
         if self.class_of:
             found["label_index"] = np.asarray(self.class_of[case])
-        return found
+        return found | {name: of[case] for name, of in self.known.items()}
 
     def _window(self) -> tuple[int, ...]:
         patch = tuple(self.configuration.patch)
@@ -137,9 +140,11 @@ def assemble(
     made = arrays[task.makes]
     target = task.as_target(made)
     given = task.simulate(target)
-    if given is None and task.given:
-        given = torch.cat([arrays[role].float() for role in task.given], 1)
+    roles = (*task.given, *task.steers)
+    if given is None and roles:
+        given = torch.cat([arrays[role].float() for role in roles], 1)
     condition = task.condition(given, label)
+    condition = replace(condition, **{n: arrays[n] for n in ("scalars", "text") if n in arrays})
     if guess is not None:
         condition = replace(condition, source=guessed(guess, given, target))
     return Batch(target.float(), condition)
@@ -185,9 +190,17 @@ class _Count:
             step += 1
 
 
+def left_right(c: Configuration) -> int | None:
+    """The patch's axis that runs from left to right; None where 2-D slices lie across it."""
+    axis = c.transpose.index(2)
+    if c.dims == 3:
+        return axis
+    return None if axis == 0 else axis - 1
+
+
 def roles_of(task: Task) -> list[str]:
     """What training reads from the store: the made role, and given ones that are not simulated."""
-    return list(dict.fromkeys([task.makes, *task.given]))
+    return list(dict.fromkeys([task.makes, *task.given, *task.steers]))
 
 
 def class_indices(plan: Plan, fields: dict[str, dict[str, str]]) -> dict[str, int]:
@@ -196,3 +209,18 @@ def class_indices(plan: Plan, fields: dict[str, dict[str, str]]) -> dict[str, in
         return {}
     order = {value: i for i, value in enumerate(plan.class_values)}
     return {c: order.get(f.get(plan.class_field, ""), len(order)) for c, f in fields.items()}
+
+
+def known_of(plan: Plan, fields: dict[str, dict[str, str]]) -> Known:
+    """What columns of cases.csv say beside the class, as the network takes it."""
+    found: Known = {}
+    if plan.scalars:
+        found["scalars"] = {
+            c: np.asarray(scalars_of(plan.scalars, f), np.float32) for c, f in fields.items()
+        }
+    if plan.text is not None:
+        name = plan.text.name
+        found["text"] = {
+            c: np.asarray(plan.text.numbers(f.get(name, "")), np.int64) for c, f in fields.items()
+        }
+    return found

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 import resource
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 
 from ..data import RecordError, Store, UserError
-from ..diffusion import Batch
+from ..diffusion import Batch, Forgotten, Method
 from ..planning import Plan
 from ..recipes import Recipe, find_recipe
-from ..tasks import TASKS
+from ..tasks import TASKS, Task
 from .augment import Augmentation
-from .batches import Feed, Patches, assemble, roles_of
+from .batches import Feed, Known, Patches, assemble, left_right, roles_of
 from .checkpoint import load_checkpoint, save_checkpoint
+from .detection_calibration import calibrate
 from .distributed import Processes
+from .first_stage import take_codec
 from .held_out import LABEL, HeldOut, fixed_batches, look, with_weights
 from .journal import Journal
 from .run import Run, versions
@@ -26,12 +29,16 @@ from .train import Budget, Step, Trainer, train
 
 Progress = Callable[[int, int, str], None]
 CHECKPOINT = "checkpoint/last.safetensors"
+MEASURED = 256  # batches at most that a codec is measured on
 SAVE_EVERY, LOG_EVERY, LOOKS, HELD_OUT_BATCHES = 60.0, 2.0, 8, 4
 
 
 @dataclass
 class Fit:
-    """Everything that one training needs. `classes`: case -> class index, empty without classes."""
+    """Everything that one training needs. `classes`: case -> class index, empty without classes.
+
+    known: what else conditions, see Patches. first_stage: the run whose codes are diffused.
+    """
 
     run: Run
     plan: Plan
@@ -48,18 +55,25 @@ class Fit:
     dataset_hash: str
     seed: int = 0
     workers: int = 0
+    known: Known = field(default_factory=dict)
+    first_stage: Run | None = None
     _last: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.c = self.plan.configurations[self.configuration]
         self.task = TASKS[self.plan.task].from_json(self.plan.task_settings)
         self.built: Recipe = find_recipe(self.recipe).from_json(self.knobs)
+        refuse_purpose(self.built, self.recipe, self.task)
         refuse_unmet(self.built, self.recipe, self.task.offers, self.plan.task)
+        if self.built.enough is not None:
+            steps = min(self.built.enough, self.budget.steps or self.built.enough)
+            self.budget = Budget(steps, self.budget.seconds)
 
     def __call__(self, progress: Progress | None = None) -> Run:
         """Train to the end of the budget, from the last checkpoint if there is one."""
         torch.manual_seed(self.seed)
         method = self.built.build(self.c).to(self.processes.device)
+        self._prepare(method)
         trainer = Trainer(method, self.c.training)
         journal = Journal(self.run.folder / "log.csv")
         self._resume(trainer, journal)
@@ -72,8 +86,25 @@ class Fit:
             if self.processes.first:
                 self._save(trainer, journal)
         self._finish(trainer, journal, held_out)
+        if self.processes.first:
+            device = self.processes.device
+            calibrate(self.run, self.store, self.val_cases, self.train_cases, self.classes, device)
         self.processes.wait()
         return self.run
+
+    def _prepare(self, method: Method) -> None:
+        """What is taken from the first stage and the training cases before the first step."""
+        if (self.run.folder / CHECKPOINT).is_file():
+            return
+        if self.first_stage is not None:
+            take_codec(method, self.first_stage)
+        # The same examples for every process, so that all measure the same.
+        feed = self._feed(self.train_cases, None, rank=0)
+        many = min(MEASURED, -(-2 * len(self.train_cases) // self.c.training.batch_size))
+        method.measure(
+            assemble(arrays, self.task, self.plan.guess, arrays.get(LABEL))
+            for arrays in itertools.islice(feed.tensors(0), many)
+        )
 
     def _resume(self, trainer: Trainer, journal: Journal) -> None:
         path = self.run.folder / CHECKPOINT
@@ -121,11 +152,17 @@ class Fit:
         return self.seed * self.processes.size + self.processes.rank
 
     def _batches(self, first: int) -> Iterator[Batch]:
-        augmentation = Augmentation(self.c.training.augment, self.c.patch, self.task.makes)
+        names, across = self.c.training.augment, left_right(self.c)
+        augmentation = Augmentation(names, self.c.patch, self.task.makes, across)
+        share = self.built.forgets(self.c)
+        forget = Forgotten(self.c.classes, bool(self.task.steers))
         for arrays in self._feed(self.train_cases, augmentation).tensors(first):
-            yield assemble(arrays, self.task, self.plan.guess, arrays.get(LABEL))
+            batch = assemble(arrays, self.task, self.plan.guess, arrays.get(LABEL))
+            yield replace(batch, condition=forget.by_chance(batch.condition, share))
 
-    def _feed(self, cases: Sequence[str], augmentation: Augmentation | None) -> Feed:
+    def _feed(
+        self, cases: Sequence[str], augmentation: Augmentation | None, rank: int | None = None
+    ) -> Feed:
         patches = Patches(
             self.store,
             cases,
@@ -134,7 +171,8 @@ class Fit:
             self.classes,
             augmentation,
             self.seed,
-            self.processes.rank,
+            self.processes.rank if rank is None else rank,
+            known=self.known,
         )
         return Feed(patches, self.workers if augmentation else 0, self.processes.device)
 
@@ -216,6 +254,15 @@ def peak_memory_mb(device: torch.device) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
+def refuse_purpose(recipe: Recipe, name: str, task: Task) -> None:
+    """UserError: the recipe is for tasks of another purpose."""
+    if task.purpose not in recipe.purposes:
+        raise UserError(
+            f"recipe {name} does not serve the task {task.name} with these settings: "
+            f"`diffnet recipes --task {task.name}` lists those that do, for instance {task.recipe}"
+        )
+
+
 def refuse_unmet(recipe: Recipe, name: str, offers: frozenset[str], task: str) -> None:
     """UserError: the recipe needs what the task's conditions do not carry."""
     lacking = sorted(recipe.needs - offers)
@@ -229,8 +276,9 @@ def refuse_unmet(recipe: Recipe, name: str, offers: frozenset[str], task: str) -
 
 def refuse_other_run(run: Run, card: dict[str, Any]) -> None:
     """RecordError: the folder holds a run of another plan, recipe or dataset."""
+    before = {**run.card, "plan": run.plan.to_json()}  # with what older plans do not say
     for key in ("recipe", "plan", "configuration", "dataset_hash", "seed", "cases"):
-        if run.card.get(key) != _as_json(card[key]):
+        if _as_json(before.get(key)) != _as_json(card[key]):
             raise RecordError(
                 f"{run.folder} holds a run with another {key.replace('_', ' ')}; it is left as it "
                 "is. Train under another --name, or move that folder away"

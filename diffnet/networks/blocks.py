@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -56,9 +57,11 @@ class SelfAttention(nn.Module):
     """x + W_o softmax(q k^T / sqrt(d)) v over all voxels, in heads of at most 32 channels.
 
     x is (B, width, *S). W_o starts at zero. Memory is linear in the voxels, time is quadratic.
+    context: width of further tokens (B, L, context) that voxels look at beside each other, as in
+    Nichol et al., 2021, arXiv:2112.10741; `there` (B, L) says which of them are tokens at all.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, context: int = 0) -> None:
         super().__init__()
         self.heads = math.ceil(width / HEAD)
         while width % self.heads:
@@ -66,12 +69,22 @@ class SelfAttention(nn.Module):
         self.norm = nn.GroupNorm(group_count(width), width)
         self.query_key_value = nn.Linear(width, 3 * width)
         self.out = zeroed(nn.Linear(width, width))
+        self.context = nn.Linear(context, 2 * width) if context else None
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(
+        self, x: Tensor, context: Tensor | None = None, there: Tensor | None = None
+    ) -> Tensor:
         tokens = self.norm(x).flatten(2).transpose(1, 2)
         parts = self.query_key_value(tokens).unflatten(2, (3, self.heads, -1))
         query, key, value = parts.permute(2, 0, 3, 1, 4).unbind(0)
-        mixed = functional.scaled_dot_product_attention(query, key, value)
+        mask = None
+        if self.context is not None and context is not None:
+            more = self.context(context).unflatten(2, (2, self.heads, -1))
+            more_key, more_value = more.permute(2, 0, 3, 1, 4).unbind(0)
+            key, value = torch.cat([key, more_key], 2), torch.cat([value, more_value], 2)
+            voxels = there.new_ones(len(x), tokens.shape[1])
+            mask = torch.cat([voxels, there], 1)[:, None, None]
+        mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
         h = self.out(mixed.transpose(1, 2).flatten(2))
         return x + h.transpose(1, 2).reshape(x.shape)
 

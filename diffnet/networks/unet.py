@@ -13,6 +13,7 @@ from .blocks import CONVOLUTIONS, ResidualBlock, SelfAttention, Up, convolution,
 from .embedding import ConditionEmbedding
 from .modulated_norm import ModulatedNorm
 from .padding import Shape, beside, crop_to_size, pad_to_multiple
+from .words import TextEncoder
 
 
 class Stage(nn.Module):
@@ -24,10 +25,10 @@ class Stage(nn.Module):
         self.attention = attention
         self.checkpointing = False
 
-    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+    def forward(self, x: Tensor, embedding: Tensor, words: tuple[Tensor, ...] = ()) -> Tensor:
         for block in self.blocks:
             x = self._run(block, x, embedding)
-        return x if self.attention is None else self._run(self.attention, x)
+        return x if self.attention is None else self._run(self.attention, x, *words)
 
     def _run(self, module: nn.Module, *arguments: Tensor) -> Tensor:
         if self.checkpointing and torch.is_grad_enabled():
@@ -36,7 +37,7 @@ class Stage(nn.Module):
 
 
 class UNet(nn.Module):
-    """F(x, time | image, label, scalars), x (B, C_x, *S) -> (B, out_channels, *S), for any S.
+    """F(x, time | image, label, scalars, text), x (B, C_x, *S) -> (B, out_channels, *S), for any S.
 
     A residual U-Net (Ronneberger et al., 2015, arXiv:1505.04597) with scale-shift conditioning.
     Stage i has `blocks` residual blocks of widths[i] channels and kernel kernels[i]; entering it
@@ -70,6 +71,7 @@ class UNet(nn.Module):
         scalars: int = 0,
         dropout: float = 0.0,
         checkpointing: bool = False,
+        words: int = 0,
     ) -> None:
         super().__init__()
         strides, kernels = [tuple(s) for s in strides], [tuple(k) for k in kernels]
@@ -78,12 +80,14 @@ class UNet(nn.Module):
         self.factor = tuple(math.prod(axis) for axis in zip(*strides, strict=True))
         width = 4 * widths[0]
         self.embedding = ConditionEmbedding(width, classes, scalars)
+        self.text = TextEncoder(words, width) if words else None
+        context = self.text.width if words else 0
 
         def stage(i: int) -> Stage:
             parts = [
                 ResidualBlock(dims, widths[i], kernels[i], width, dropout) for _ in range(blocks)
             ]
-            return Stage(parts, SelfAttention(widths[i]) if attention[i] else None)
+            return Stage(parts, SelfAttention(widths[i], context) if attention[i] else None)
 
         pairs = list(zip(widths, widths[1:], strides[1:], strict=False))
         self.stem = convolution(dims, in_channels, widths[0], kernels[0])
@@ -112,20 +116,36 @@ class UNet(nn.Module):
         image: Tensor | None = None,
         label: Tensor | None = None,
         scalars: Tensor | None = None,
+        text: Tensor | None = None,
     ) -> Tensor:
         h = beside(x, image, self.dims, self.in_channels)
         size = h.shape[2:]
         embedding = self.embedding(len(h), time, label, scalars)
+        embedding, words = self._with_text(embedding, text)
         h = self.stem(pad_to_multiple(h, self.factor))
         skips = []
         for i, stage in enumerate(self.encoder):
-            h = stage(h if i == 0 else self.downs[i - 1](h), embedding)
+            h = stage(h if i == 0 else self.downs[i - 1](h), embedding, words)
             skips.append(h)
         skips.pop()
         for i in reversed(range(len(self.decoder))):
-            h = self.decoder[i](self.ups[i](h) + skips.pop(), embedding)
+            h = self.decoder[i](self.ups[i](h) + skips.pop(), embedding, words)
         h = self.head(self.norm(h))
         return crop_to_size(h, size)
+
+    def _with_text(
+        self, embedding: Tensor, text: Tensor | None
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """The embedding with the text in it, and its tokens for attention."""
+        if self.text is None:
+            if text is not None:
+                raise ValueError(
+                    "text was given, but this network knows no words: build it with words=N, or "
+                    "leave the text out."
+                )
+            return embedding, ()
+        tokens, there, vector = self.text(len(embedding), text)
+        return embedding + vector.to(embedding.dtype), (tokens, there)
 
     def _stages(self) -> list[Stage]:
         return [*self.encoder, *self.decoder]

@@ -1,6 +1,7 @@
 """What is measured on a dataset, what is decided from it, and why."""
 
 from .budget import Budget, PlanError
+from .conditions import ScalarField, TextField, scalars_of
 from .difference import Difference, differences
 from .fingerprint import (
     CaseMeasure,
@@ -44,6 +45,8 @@ __all__ = [
     "PlanError",
     "RoleSummary",
     "SamplingPlan",
+    "ScalarField",
+    "TextField",
     "TrainingPlan",
     "Why",
     "Workload",
@@ -53,6 +56,7 @@ __all__ = [
     "make_plan",
     "plan_rows",
     "prediction_memory",
+    "scalars_of",
     "take_fingerprint",
     "training_memory",
 ]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..data import LinearGuess
 from .augment_rule import plan_augment
 from .budget import Budget, PlanError
+from .condition_rule import plan_forgetting
 from .fingerprint import Fingerprint
 from .grids import Grid, covered
 from .memory import Workload, prediction_memory
@@ -33,6 +34,8 @@ class Setting:
     guess: LinearGuess | None
     classes: int
     budget: Budget
+    scalars: int = 0
+    words: int = 0
 
 
 def configure(
@@ -50,7 +53,12 @@ def configure(
     _explain(need, sized, s.budget, fixed, reasons)
     noise = plan_noise(f, task, s.guess, sized.patch, reasons)
     training = plan_training(f, task, sized, dims, s.budget, reasons)
-    training = replace(training, augment=plan_augment(f, task, reasons))
+    steered = bool(s.classes or s.scalars or s.words or task.steers)
+    training = replace(
+        training,
+        augment=plan_augment(f, task, reasons),
+        forget=plan_forgetting(steered and not task.given, reasons),
+    )
     made = Configuration(
         name=name,
         dims=dims,
@@ -68,6 +76,8 @@ def configure(
         sampling=plan_sampling(task, reasons),
         memory=sized.memory.as_dict(),
         kind="label" if task.makes == "label" else "image",
+        scalars=s.scalars,
+        words=s.words,
     )
     return replace(made, **_forecast(made, need, sized, s.budget, reasons))
 
@@ -99,9 +109,9 @@ def need_on(dims: int, grid: Grid, s: Setting, reasons: Reasons) -> Need:
 
 def channels(f: Fingerprint, task: Task) -> tuple[int, int]:
     """(channels the network sees beside x_t, channels that are diffused)."""
-    given = sum(len(f.roles[role].channels) for role in task.given)
+    given = sum(len(f.roles[role].channels) for role in task.given) + len(task.steers)
     made = len(f.labels) if task.makes == "label" else len(f.roles[task.makes].channels)
-    return (task.image_channels(given) if task.given else 0), task.target_channels(made)
+    return (task.image_channels(given) if given else 0), task.target_channels(made)
 
 
 def _require_structure(name: str, dims: int, fixed: dict[str, Any]) -> None:

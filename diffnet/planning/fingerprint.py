@@ -149,6 +149,7 @@ class Fingerprint(Record):
     """A dataset's training cases, case by case and pooled.
 
     content: hash over every case's content and dataset.json. categories: field -> value -> cases.
+    numbers: field -> (cases, mean, std, lowest, highest). words: field -> its frequent words.
     label_shares: share of all voxels, by label name. duplicates: cases with identical pixels.
     near: cases of different groups that look alike. notices: what a reader should know.
     """
@@ -172,6 +173,8 @@ class Fingerprint(Record):
     duplicates: tuple[tuple[str, ...], ...] = ()
     near: tuple[tuple[str, str], ...] = ()
     notices: tuple[str, ...] = ()
+    numbers: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    words: dict[str, tuple[str, ...]] = field(default_factory=dict)
     version: int = VERSION
 
     @property

@@ -8,10 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..data import Case, Dataset
+from .conditions import words_of
 from .fingerprint import CaseMeasure
 from .fingerprint_case import Measured
 
 COMPARED = 2000  # cases that are compared with each other for near-duplicates
+MOST_WORDS = 2000
 ALIKE = 0.998  # correlation of thumbnails
 
 
@@ -26,6 +28,40 @@ def categories_of(dataset: Dataset, cases: Sequence[Case]) -> dict[str, dict[str
         order = [str(v) for v in values] or sorted(counts)
         found[name] = {v: counts.get(v, 0) for v in order}
     return found
+
+
+def numbers_of(dataset: Dataset, cases: Sequence[Case]) -> dict[str, tuple[float, ...]]:
+    """Column of numbers -> (cases that have one, mean, std, lowest, highest)."""
+    found = {}
+    for name, column in dataset.metadata.items():
+        if column.kind != "number":
+            continue
+        cells = [str(c.fields[name]) for c in cases if c.fields.get(name) not in (None, "")]
+        values = np.asarray([float(v) for v in cells if _is_number(v)])
+        if len(values):
+            mean, std = float(values.mean()), float(values.std())
+            found[name] = (len(values), mean, std, float(values.min()), float(values.max()))
+    return found
+
+
+def words_of_texts(dataset: Dataset, cases: Sequence[Case]) -> dict[str, tuple[str, ...]]:
+    """Column of text -> its words that come twice or more, most frequent first."""
+    found = {}
+    for name, column in dataset.metadata.items():
+        if column.kind == "text":
+            counts: Counter[str] = Counter()
+            for case in cases:
+                counts.update(words_of(str(case.fields.get(name) or "")))
+            often = sorted((-n, w) for w, n in counts.items() if n > 1)
+            found[name] = tuple(w for _, w in often[:MOST_WORDS])
+    return found
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return bool(np.isfinite(float(text)))
+    except ValueError:
+        return False
 
 
 def label_shares_of(

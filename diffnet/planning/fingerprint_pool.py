@@ -19,7 +19,14 @@ from .fingerprint import (
     RoleSummary,
 )
 from .fingerprint_case import Measured
-from .fingerprint_content import categories_of, duplicates_of, label_shares_of, near_of
+from .fingerprint_content import (
+    categories_of,
+    duplicates_of,
+    label_shares_of,
+    near_of,
+    numbers_of,
+    words_of_texts,
+)
 from .fingerprint_pair import pool_pair
 from .modality import modality_of
 from .scales import made_rule
@@ -57,6 +64,8 @@ def pool(dataset: Dataset, cases: Sequence[Case], measured: Sequence[Measured]) 
         roles=roles,
         pair=pair,
         categories=categories_of(dataset, cases),
+        numbers=numbers_of(dataset, cases),
+        words=words_of_texts(dataset, cases),
         label_shares=label_shares_of(dataset.labels, records, notices),
         label_plane=_mean(measured, "plane_label"),
         label_volume=_mean(measured, "volume_label"),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..data import LinearGuess, Record, ScaleRule
+from .conditions import ScalarField, TextField
 
 VERSION = 1
 
@@ -44,7 +45,9 @@ class NoisePlan(Record):
 
 @dataclass(frozen=True)
 class TrainingPlan(Record):
-    """ema: relative widths of the power-function averages; augment: names of augmentations."""
+    """ema: relative widths of the power-function averages; augment: names of augmentations.
+    forget: share of examples that are not told their conditions.
+    """
 
     steps: int
     batch_size: int
@@ -54,6 +57,7 @@ class TrainingPlan(Record):
     clip: float = 1.0
     precision: str = "fp32"
     augment: tuple[str, ...] = ()
+    forget: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,8 @@ class Configuration(Record):
     memory: dict[str, float] = field(default_factory=dict)
     kind: str = "image"
     seconds: dict[str, float] = field(default_factory=dict)
+    scalars: int = 0
+    words: int = 0
 
 
 @dataclass(frozen=True)
@@ -114,7 +120,8 @@ class Plan(Record):
 
     roles: that the task reads; follows: as in Task; both are here so that preprocessing need not
     load the task. class_field: the metadata column that conditions, with its values in index
-    order. why: decision -> Why; keys of a configuration's own decisions are prefixed "2d.".
+    order. scalars, text: further columns that condition. why: decision -> Why; keys of a
+    configuration's own decisions are prefixed "2d.".
     """
 
     dataset: str
@@ -136,4 +143,6 @@ class Plan(Record):
     budget: dict[str, Any] = field(default_factory=dict)
     roles: tuple[str, ...] = ()
     follows: bool = False
+    scalars: tuple[ScalarField, ...] = ()
+    text: TextField | None = None
     version: int = VERSION

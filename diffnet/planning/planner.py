@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..data import ScaleRule, nearest
 from .budget import Budget, PlanError
 from .class_rule import plan_class
+from .condition_rule import plan_scalars, plan_text
 from .configure import Setting, configure, need_on, structure
 from .fingerprint import Fingerprint
 from .grids import (
@@ -62,8 +63,11 @@ def make_plan(
     _explain_scales(f, chosen, scales, reasons)
     guess = plan_guess(f, chosen, reasons)
     class_field, values = plan_class(f, chosen, whole.get("class_field"), reasons)
+    scalars = plan_scalars(f, chosen, class_field, whole.get("scalars"), reasons)
+    text = plan_text(f, chosen, whole.get("text"), reasons)
     grid = full_grid(f, whole.get("spacing"), reasons)
-    setting = Setting(f, chosen, guess, len(values), budget)
+    words = 0 if text is None else text.size
+    setting = Setting(f, chosen, guess, len(values), budget, len(scalars), words)
     configurations = _configurations(grid, setting, inside, reasons)
     names = list(configurations)
     default = default_configuration(f, chosen, names, grid, budget, reasons)
@@ -89,8 +93,10 @@ def make_plan(
         why=reasons.found,
         file_ending=f.file_ending,
         budget=budget.to_json(),
-        roles=tuple(dict.fromkeys([*chosen.given, chosen.makes])),
+        roles=tuple(dict.fromkeys([*chosen.given, *chosen.steers, chosen.makes])),
         follows=chosen.follows,
+        scalars=scalars,
+        text=text,
     )
 
 

@@ -77,7 +77,7 @@ def roles_there(f: Fingerprint) -> list[str]:
 
 def missing_roles(f: Fingerprint, task: Task) -> list[str]:
     there = roles_there(f)
-    return [r for r in dict.fromkeys([task.makes, *task.given]) if r not in there]
+    return [r for r in dict.fromkeys([task.makes, *task.given, *task.steers]) if r not in there]
 
 
 def servable(f: Fingerprint) -> list[str]:

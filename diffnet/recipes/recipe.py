@@ -38,6 +38,10 @@ class Recipe(Record, ABC):
     def build(self, c: Configuration) -> Method:
         """A fresh, untrained method."""
 
+    def forgets(self, c: Configuration) -> float:
+        """The share of training examples that are not told their conditions."""
+        return c.training.forget
+
     def network(self, c: Configuration) -> nn.Module:
         """The planned network, of x_t and the image condition."""
         return self.unet(c, in_channels=c.target_channels + c.image_channels)
@@ -54,6 +58,8 @@ class Recipe(Record, ABC):
             attention=n.attention,
             blocks=n.blocks,
             classes=c.classes,
+            scalars=c.scalars,
+            words=c.words,
             dropout=n.dropout,
             checkpointing=n.checkpointing,
         )

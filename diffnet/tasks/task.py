@@ -22,6 +22,7 @@ class Task(Record, ABC):
     intensities use the scale measured on the given image, because both are of one modality.
     Fields of a subclass are the task's settings; they are saved with the plan.
 
+    steers: roles that say what is wanted and leave much open, where nothing is given: label maps.
     starts: nothing is given in training, but prediction starts from a scan (Condition.source).
     purpose: what recipes must be for. recipe: the one that is taken where none is named.
     """
@@ -29,6 +30,7 @@ class Task(Record, ABC):
     name: ClassVar[str]
     makes: ClassVar[str]
     given: ClassVar[tuple[str, ...]] = ()
+    steers: ClassVar[tuple[str, ...]] = ()
     offers: ClassVar[frozenset[str]] = frozenset()
     metrics: ClassVar[tuple[str, ...]] = ("psnr", "ssim", "mae")
     follows: ClassVar[bool] = False

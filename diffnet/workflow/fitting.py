@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from ..data import Dataset, UserError
 from ..planning import Configuration, Plan
-from .batches import class_indices
+from .batches import known_of
 from .distributed import Processes
+from .first_stage import with_codec
 from .fit import Fit
+from .learnable import classes_of, learnable
 from .preprocess import preprocess
 from .run import Run, pick_device
 from .splits import split_of
@@ -32,6 +35,7 @@ def fitting(
     fold: int | None = None,
     name: str | None = None,
     knobs: dict[str, Any] | None = None,
+    codec: str | None = None,
     seed: int = 0,
     device: str = "auto",
     workers: int | None = None,
@@ -39,7 +43,7 @@ def fitting(
     progress: Progress | None = None,
 ) -> Fit:
     """Everything that `Fit` needs; preprocesses what is missing (the first of several processes
-    does).
+    does). codec: see `with_codec`.
     """
     together = Processes(pick_device(device))
     if together.first:
@@ -47,24 +51,28 @@ def fitting(
     together.wait()
     if not together.first:
         store = preprocess(dataset, plan, configuration, work.folder, 1)
+    named, knobs, first_stage = with_codec(recipe, knobs or {}, codec, plan, configuration)
     cases = dataset.cases("train")
-    split = split_of(work.splits, cases, fold)
+    fields = {c.id: c.fields for c in cases}
+    split = learnable(dataset, plan, split_of(work.splits, cases, fold))
     return Fit(
-        run=Run(work.run(configuration.name, _short(recipe), fold, name)),
+        run=Run(work.run(configuration.name, _short(recipe, codec), fold, name)),
         plan=plan,
         configuration=configuration.name,
-        recipe=recipe,
-        knobs=knobs or {},
+        recipe=named,
+        knobs=knobs,
         store=store,
         train_cases=split.train,
         val_cases=split.val,
         split_rule=split.rule,
-        classes=class_indices(plan, {c.id: c.fields for c in cases}),
+        classes=classes_of(plan, cases),
         budget=wanted_budget(configuration, steps, minutes),
         processes=together,
         dataset_hash=plan.fingerprint,
         seed=seed,
         workers=wanted_workers(workers, together),
+        known=known_of(plan, fields),
+        first_stage=first_stage,
     )
 
 
@@ -86,5 +94,6 @@ def wanted_workers(workers: int | None, together: Processes) -> int:
     return 0 if together.device.type == "cpu" else min(8, cores)
 
 
-def _short(recipe: str) -> str:
-    return recipe.rsplit(":", 1)[-1].lower()
+def _short(recipe: str, codec: str | None = None) -> str:
+    short = recipe.rsplit(":", 1)[-1].lower()
+    return short if codec is None else f"{short}-on-{Path(codec).name}"

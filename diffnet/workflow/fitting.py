@@ -70,7 +70,7 @@ def fitting(
         processes=together,
         dataset_hash=plan.fingerprint,
         seed=seed,
-        workers=wanted_workers(workers, together),
+        workers=wanted_workers(workers, together, configuration),
         known=known_of(plan, fields),
         first_stage=first_stage,
     )
@@ -86,12 +86,16 @@ def wanted_budget(c: Configuration, steps: int | None, minutes: float | None) ->
     return Budget(steps, None if minutes is None else 60.0 * minutes)
 
 
-def wanted_workers(workers: int | None, together: Processes) -> int:
-    """On a CPU the loop itself reads: a loading process would only take a core from the network."""
+def wanted_workers(workers: int | None, together: Processes, c: Configuration) -> int:
+    """Loading processes. On a CPU the loop itself reads, unless augmentation interpolates: more
+    would only take a core from the network.
+    """
     if workers is not None:
         return workers
+    if together.device.type == "cpu":
+        return int(bool({"rotate", "scale", "elastic"} & set(c.training.augment)))
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4
-    return 0 if together.device.type == "cpu" else min(8, cores)
+    return min(8, cores)
 
 
 def _short(recipe: str, codec: str | None = None) -> str:

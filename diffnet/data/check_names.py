@@ -20,6 +20,9 @@ _NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "reconstruction": (("image",), ("target",)),
     "segmentation": (("image", "label"),),
     "anomaly": (("image",),),
+    "ood": (("image",),),
+    "purification": (("image",),),
+    "harmonisation": (("image",),),
     "registration": (("image",),),
     "classification": (("image",),),
 }

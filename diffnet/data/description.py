@@ -16,6 +16,9 @@ TASK_NAMES = (
     "reconstruction",
     "segmentation",
     "anomaly",
+    "ood",
+    "purification",
+    "harmonisation",
     "registration",
     "classification",
 )

@@ -249,6 +249,16 @@ _MAKERS: dict[str, Maker] = {
     ),
     "super_resolution": Maker(_single, _T1),
     "inpainting": Maker(_single, _T1),
+    "purification": Maker(_single, _T1),
+    "harmonisation": Maker(_single, _T1),
+    "ood": Maker(
+        _generation,
+        _T1
+        | {
+            "task": {"name": "ood", "column": "class", "unknown": ["abdomen"]},
+            "metadata": {"class": {"kind": "category", "values": list(BODIES)}},
+        },
+    ),
     "reconstruction": Maker(_ct_single, _CT, pictures=False),
     "segmentation": Maker(
         _segmentation,

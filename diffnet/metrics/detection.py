@@ -103,8 +103,9 @@ def pooled_interval(
     groups: Mapping[str, str],
     draws: int = 500,
     seed: int = 0,
+    most: float = 1.0,
 ) -> Interval:
-    """`value` of a list of cases pooled, and its 95 % interval over whole groups.
+    """`value` (0 to `most`) of a list of cases pooled, and its 95 % interval over whole groups.
 
     Percentile bootstrap from 6 groups on; below, a jackknife over groups with Student's quantiles.
     One group has no interval. Draws in which the value does not exist are left out.
@@ -122,7 +123,8 @@ def pooled_interval(
             return Interval(whole, nan, nan, len(groups), n)
         spread = np.sqrt((n - 1) / n * np.square(np.subtract(without, np.mean(without))).sum())
         half = float(t.ppf(0.975, n - 1) * spread)
-        return Interval(whole, whole - half, whole + half, len(groups), n)
+        low, high = max(whole - half, 0.0), min(whole + half, most)
+        return Interval(whole, low, high, len(groups), n)
     generator = np.random.default_rng(seed)
     drawn = [
         value([c for k in generator.integers(0, n, n) for c in members[names[k]]])

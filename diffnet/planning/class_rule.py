@@ -22,6 +22,8 @@ def plan_class(
     f: Fingerprint, task: Task, wanted: str | None, reasons: Reasons
 ) -> tuple[str | None, tuple[str, ...]]:
     """(column, values in order). wanted: a user's column or "none". PlanError: no such one."""
+    if task.purpose == "anomaly":
+        return _flag(f, task, wanted, reasons)
     if wanted is not None:
         return _wanted(f, wanted, reasons)
     fit = {n: c for n, c in f.categories.items() if _useful(c)}
@@ -40,6 +42,27 @@ def plan_class(
         "--set class_field=NAME or none",
     )
     return name, values_of(f, name)
+
+
+def _flag(
+    f: Fingerprint, task: Task, wanted: str | None, reasons: Reasons
+) -> tuple[str | None, tuple[str, ...]]:
+    """The column that says healthy (class 0) or diseased (1), where both are learned from."""
+    column = task.to_json()["healthy"] if "label" in task.offers else None
+    if wanted is not None and (wanted if wanted.lower() not in ("none", "") else None) != column:
+        raise PlanError(
+            f"class_field is {wanted!r}, and an anomaly task takes its classes from the column "
+            f"that its setting `healthy` names, where `weak` is true: here {column}"
+        )
+    if column is not None and column not in f.categories:
+        raise PlanError(
+            f"weak labels come from a flag in cases.csv called {column!r}, and the dataset has "
+            f"{', '.join(f.categories) or 'none'}: declare it in dataset.json as "
+            f'"metadata": {{"{column}": {{"kind": "flag"}}}}'
+        )
+    facts = "weak labels" if column else "healthy images alone"
+    reasons.add("class_field", column, "healthy or diseased, with weak labels", facts, "weak")
+    return column, () if column is None else ("healthy", "diseased")
 
 
 def values_of(f: Fingerprint, name: str | None) -> tuple[str, ...]:

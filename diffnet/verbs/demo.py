@@ -88,6 +88,6 @@ def _asked(run: Path, dataset: Path) -> dict[str, Any]:
     from ..workflow.run import Run
 
     task = Run.open(run).task
-    if not task.given:
+    if not task.scanned:
         return {"cases": 16}
     return {"scans": dataset, "simulate": task.makes in task.given}

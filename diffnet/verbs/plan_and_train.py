@@ -45,7 +45,7 @@ def plan_and_train(
     task: str | None = None,
     settings: Sequence[str] = (),
     configuration: str | None = None,
-    recipe: str = "edm",
+    recipe: str | None = None,
     baseline: bool = True,
     steps: int | None = None,
     minutes: float | None = None,
@@ -63,16 +63,17 @@ def plan_and_train(
 
     Stops before training if `check` finds errors. Each stage whose inputs did not change says so
     and does nothing, so the same command continues after an interruption. Where something is
-    given, a plain regression network is trained for as long again, and the report shows both.
+    given, a plain regression network is trained for as long again, and the report shows both; for
+    anomalies it is an intensity threshold.
 
     dataset: folder with dataset.json. task, settings: what is made; default what the dataset says.
     configuration: default the plan's own choice. recipe: a name that `diffnet recipes` lists, or
-    file.py:Class. baseline: train the regression network too. steps, minutes, hours: of each
+    file.py:Class; default the task's own. baseline: train it too. steps, minutes, hours: of each
     training; default 1 hour on a CPU, 12 on a GPU. gpu_memory: in GB, to plan for. overrides: of
     the plan, as name=value. fold: train on all but that of 5 folds. seed: of everything random.
     device: auto, cpu, cuda, mps. workers: processes that load batches. work: folder for everything
-    derived; default diffnet_work beside the dataset. processes: for reading and resampling;
-    default one a core.
+    derived; default diffnet_work beside the dataset. processes: for reading and resampling; default
+    one a core.
 
     Example:
         diffnet plan-and-train Dataset004_LowDoseCT --minutes 30
@@ -95,10 +96,13 @@ def plan_and_train(
     return _reported(runs, opened, device, many)
 
 
-def recipes_to_train(plan: Plan, recipe: str, baseline: bool) -> list[str]:
-    """The recipe, after the plain regression network where something is given to regress from."""
+def recipes_to_train(plan: Plan, recipe: str | None, baseline: bool) -> list[str | None]:
+    """The recipe (None: the task's own), after the baseline that its results stand beside: a plain
+    regression network where something is given to regress from, a threshold for anomalies.
+    """
     given = plan.configurations[plan.default].image_channels > 0
-    return ["regression", recipe] if baseline and given and recipe != "regression" else [recipe]
+    plain = "regression" if given else "intensity_threshold" if plan.task == "anomaly" else None
+    return [plain, recipe] if baseline and plain and recipe != plain else [recipe]
 
 
 def refuse_faults(dataset: Dataset, path: Path, processes: int) -> None:

@@ -16,7 +16,7 @@ def train(
     dataset: Path,
     *,
     configuration: str | None = None,
-    recipe: str = "edm",
+    recipe: str | None = None,
     steps: int | None = None,
     minutes: float | None = None,
     fold: int | None = None,
@@ -33,12 +33,12 @@ def train(
     every process takes a share of the work.
 
     dataset: folder with dataset.json. configuration: default the plan's own choice. recipe: a name
-    that `diffnet recipes` lists, or file.py:Class. steps, minutes: when to stop; default the plan's
-    steps. fold: train on all but that of 5 folds; default one hold-out. name: of the run's folder;
-    default configuration-recipe. device: auto, cpu, cuda, mps. workers: processes that load
-    batches; default none on a CPU, 8 at most on a GPU. work: folder for everything derived;
-    default diffnet_work beside the dataset. processes: for preprocessing. seed: of everything
-    random.
+    that `diffnet recipes` lists, or file.py:Class; default the task's own (edm for most). steps,
+    minutes: when to stop; default the plan's steps. fold: train on all but that of 5 folds; default
+    one hold-out. name: of the run's folder; default configuration-recipe. device: auto, cpu, cuda,
+    mps. workers: processes that load batches; default one at most on a CPU, 8 on a GPU. work:
+    folder for everything derived; default diffnet_work beside the dataset. processes: for
+    preprocessing. seed: of everything random.
 
     Example:
         diffnet train Dataset004_LowDoseCT --recipe flow --minutes 60
@@ -46,6 +46,7 @@ def train(
     """
     from ..data import Dataset
     from ..recipes import find_recipe
+    from ..tasks import TASKS
     from ..workflow.fitting import fitting
     from ..workflow.planned import chosen, planned
     from ..workflow.work import Work
@@ -53,6 +54,7 @@ def train(
     opened, place = Dataset.open(Path(dataset)), Work.of(Path(dataset), work)
     plan = planned(place, opened)
     wanted = chosen(plan, configuration)
+    recipe = recipe or TASKS[plan.task].from_json(plan.task_settings).recipe
     find_recipe(recipe)
     how = {"steps": steps, "minutes": minutes, "fold": fold, "name": name, "seed": seed}
     with progress("preprocess") as move:

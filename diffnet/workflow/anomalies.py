@@ -59,8 +59,8 @@ def find_anomalies(
     drawing: Drawing,
 ) -> tuple[Found, int, bool]:
     """Maps of image (B, C, *S), one pass a seed, averaged; network calls; whether by windows."""
-    windows = not fits(image, c)
-    wrap, counter = wrapping(c, image, drawing, windows)
+    windows = not fits(image, c, method)
+    wrap, counter = wrapping(method, c, image, drawing, windows)
     total, found = torch.zeros_like(image), torch.zeros_like(image[:, :1])
     for seed in seeds:
         with torch.random.fork_rng([image.device] if image.is_cuda else []), precision(c, image):
@@ -140,8 +140,8 @@ def errors_of(
     method: Reconstructions, image: Tensor, c: Configuration, drawing: Drawing, seed: int
 ) -> tuple[np.ndarray, int, bool]:
     """(2 * starts,): means over a volume's slices; network calls; whether by windows."""
-    windows = not fits(image, c)
-    wrap, counter = wrapping(c, image, drawing, windows)
+    windows = not fits(image, c, method)
+    wrap, counter = wrapping(method, c, image, drawing, windows)
     with torch.random.fork_rng([image.device] if image.is_cuda else []), precision(c, image):
         torch.manual_seed(seed)
         errors = method.errors(image, Condition(), wrap).float().mean(0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..data import MapCleaning, Record, RecordError
@@ -27,7 +27,7 @@ class Detection(Record):
     threshold: of the cleaned map. image_threshold: of the image's score. false_positive_rate: share
     of healthy held-out voxels above the threshold. labels_seen: in words. chosen_on: which images.
     ranges: per channel, (low, high) of the quartiles of healthy images in network units. tried:
-    strengths, passes_tried: passes -> average precision.
+    strengths; passes_tried: passes -> average precision.
     """
 
     strength: float
@@ -41,7 +41,12 @@ class Detection(Record):
     ranges: tuple[tuple[tuple[float, float], ...], ...]
     tried: tuple[Tried, ...] = ()
     passes_tried: dict[str, float] = field(default_factory=dict)
-    dice: float | None = None
+
+    def with_trials(
+        self, tried: tuple[Tried, ...], passes: dict[str, float], chosen_on: str
+    ) -> Detection:
+        """The same, telling what was compared and on which images."""
+        return replace(self, tried=tried, passes_tried=passes, chosen_on=chosen_on)
 
 
 @dataclass(frozen=True)

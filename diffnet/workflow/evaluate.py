@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 
 from ..data import Dataset, Volume, each, read_json
-from ..tasks import TASKS
+from ..tasks import TASKS, Task
+from .evaluate_anomalies import ANOMALY_METRICS, evaluate_anomalies
+from .evaluate_cases import CASE_METRICS, evaluate_cases
 from .evaluate_sets import SET_METRICS, evaluate_sets
 from .evaluation import FILE, Evaluation, finite, pooled
 from .matching import SHEET, EvaluationError, Pair, Truth, match
 from .pictures import write_sheet
+from .run import CARD, Run
 from .scoring import IMAGE_METRICS, LABEL_METRICS, Rules, Scores, score
 
 Progress = Callable[[int, int, str], None]
@@ -62,6 +65,12 @@ def evaluate(
     kind = _kind(chosen)
     if kind == "sets":
         found = evaluate_sets(predictions, truth, task, chosen, data_range, progress, save)
+    elif kind == "anomalies":
+        meaning = _meaning(truth, task, settings, predictions)
+        found = evaluate_anomalies(predictions, truth, meaning, chosen, progress, save)
+    elif kind == "cases":
+        meaning = _meaning(truth, task, settings, predictions)
+        found = evaluate_cases(predictions, truth, meaning)
     else:
         pairs, notes = match(predictions, truth, role, given, masks)
         rules = Rules(
@@ -123,7 +132,18 @@ def _task_and_role(truth: Truth, task: str | None, settings: Mapping[str, Any]) 
         return "", "target"
     if task not in TASKS:
         raise EvaluationError(f"no task is called {task!r}; there are {', '.join(TASKS)}")
-    return task, TASKS[task].from_json(dict(settings)).makes
+    return task, TASKS[task].from_json(dict(settings)).judged_by
+
+
+def _meaning(
+    truth: Truth, task: str, settings: Mapping[str, Any] | None, predictions: Path
+) -> Task:
+    """The task with the settings given, else its run's, else the dataset's, else its defaults."""
+    own = truth.task_settings if isinstance(truth, Dataset) and truth.task == task else {}
+    run = Run(Path(_summary(predictions).get("run", "")))
+    if (run.folder / CARD).is_file() and run.plan.task == task:
+        own = run.plan.task_settings
+    return TASKS[task or "anomaly"].from_json(dict(settings or own))
 
 
 def _metrics_of(task: str, predictions: Path) -> tuple[str, ...]:
@@ -137,7 +157,13 @@ def _metrics_of(task: str, predictions: Path) -> tuple[str, ...]:
 
 def _kind(metrics: tuple[str, ...]) -> str:
     """images, labels or sets. EvaluationError: unknown metrics, or of several kinds."""
-    kinds = {"images": IMAGE_METRICS, "labels": LABEL_METRICS, "sets": SET_METRICS}
+    kinds = {
+        "images": IMAGE_METRICS,
+        "labels": LABEL_METRICS,
+        "sets": SET_METRICS,
+        "anomalies": ANOMALY_METRICS,
+        "cases": CASE_METRICS,
+    }
     for kind, names in kinds.items():
         if set(metrics) <= set(names):
             return kind
@@ -200,12 +226,14 @@ def _label_values(pairs: list[Pair]) -> dict[str, int]:
     return {f"label {v}": v for v in sorted(values | {0})}
 
 
+def _summary(predictions: Path) -> Any:
+    path = predictions / "summary.json"
+    return read_json(path) if path.is_file() else {}
+
+
 def _samples(predictions: Path) -> int:
     """K of a folder whose results are means of K samples, as its summary.json says; 0: unknown."""
-    path = predictions / "summary.json"
-    if not path.is_file():
-        return 0
-    summary = read_json(path)
+    summary = _summary(predictions)
     settings = summary.get("settings", summary) if isinstance(summary, dict) else {}
     value = settings.get("samples") if isinstance(settings, dict) else None
     return value if isinstance(value, int) else 0

@@ -14,7 +14,7 @@ from .columns import aligned, number
 
 FILE = "evaluation.json"
 ONE_GROUP = "all cases are of one group: intervals are over its cases, and tell nothing of others"
-UNDECIDED = ("spread_skill", "ms_ssim", "covered", "covered_if_calibrated")
+UNDECIDED = ("spread_skill", "ms_ssim", "covered", "covered_if_calibrated", "prevalence")
 HIGHER = (
     "psnr",
     "ssim",
@@ -26,6 +26,13 @@ HIGHER = (
     "density",
     "coverage",
     "class_agreement",
+    "pixel_auprc",
+    "oracle_dice",
+    "dice_per_scan",
+    "image_auroc",
+    "lesion_recall",
+    "case_auroc",
+    "case_auprc",
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,9 @@ SUMMARY = "summary.json"
 
 @dataclass(frozen=True)
 class Done(Record):
-    """One case. files: relative to the folder. key: hash of everything that decides the result."""
+    """One case. files: relative to the folder. key: hash of everything that decides the result.
+    scores: numbers that are the result, or part of it.
+    """
 
     case: str
     key: str
@@ -26,6 +28,7 @@ class Done(Record):
     seconds: float
     network_calls: int
     windows: bool = False
+    scores: dict[str, float] = field(default_factory=dict)
 
 
 class Ledger:

@@ -16,6 +16,8 @@ from torch import Tensor
 from ..data import UserError, Volume, file_ending
 from ..diffusion import Condition, Method
 from ..tasks import Inpainting
+from .anomalies import examine, unfamiliar
+from .detection import detection_of, familiarity_of
 from .draws import Drawing, draw, drawing_of, with_sampler
 from .fit import peak_memory_mb
 from .guessing import guessed
@@ -95,7 +97,15 @@ class _Job:
 
     def settings(self) -> dict[str, Any]:
         """What decides the results, besides the run and the files."""
-        return {**self.drawing.to_json(), "simulate": self.simulate}
+        found = {**self.drawing.to_json(), "simulate": self.simulate}
+        if self.run.task.purpose == "anomaly":
+            chosen = detection_of(self.run.folder)
+            for name in ("strength", "passes", "threshold", "image_threshold", "labels_seen"):
+                found[name] = getattr(chosen, name)
+        elif self.run.task.purpose == "ood":
+            known = familiarity_of(self.run.folder)
+            found |= {"score_threshold": known.threshold, "labels_seen": known.labels_seen}
+        return found
 
     def predict(self, method: Method, case: str, paths: Paths, mask: Path | None, key: str) -> Done:
         """One case, from its files to its files."""
@@ -120,6 +130,8 @@ class _Job:
         def keep_draw(k: int, x: Tensor) -> None:
             write(result_volume(scan, x, run.plan, c, run.task), f"sample{k}")
 
+        if run.task.purpose in ("anomaly", "ood"):
+            return self._detected(method, case, scan, write, files, key, began)
         like, condition = self._question(scan)
         several = keep_draw if self.drawing.output == "samples" else None
         drawn = draw(method, like, condition, self.drawing, c, seeds, several)
@@ -129,12 +141,48 @@ class _Job:
         seconds = time.perf_counter() - began
         return Done(case, key, tuple(files), seconds, drawn.calls, drawn.windows)
 
+    def _detected(
+        self,
+        method: Method,
+        case: str,
+        scan: Scan,
+        write: Callable[[Volume, str], None],
+        files: list[str],
+        key: str,
+        began: float,
+    ) -> Done:
+        """Anomalies, or the score of a case that may be of an unknown kind."""
+        run, drawing = self.run, self.drawing
+        try:
+            if run.task.purpose == "ood":
+                known, seed = familiarity_of(run.folder), case_seeds(case, drawing)[0]
+                outcome = unfamiliar(run, method, scan, known, drawing, seed)
+            else:
+                chosen = detection_of(run.folder)
+                passes = drawing.samples if drawing.output == "samples" else chosen.passes
+                seeds = case_seeds(case, replace(drawing, samples=passes))
+                outcome = examine(run, method, scan, chosen, drawing, seeds, self.trust_range)
+        except UserError as error:
+            raise PredictionError(f"{case}: {error}") from error
+        for what, volume in outcome.volumes.items():
+            write(volume, what)
+        seconds = time.perf_counter() - began
+        return Done(
+            case, key, tuple(files), seconds, outcome.calls, outcome.windows, outcome.scores
+        )
+
     def _read(self, paths: Paths, mask: Path | None, seed: int) -> Scan:
         run = self.run
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)  # what is simulated is drawn, too
             return read_scan(
-                run.plan, run.configuration, run.task, paths, self.simulate, mask, self.trust_range
+                run.plan,
+                run.configuration,
+                run.task,
+                paths,
+                self.simulate,
+                mask,
+                self.trust_range or run.task.purpose == "ood",  # another kind is what is asked for
             )
 
     def _question(self, scan: Scan) -> tuple[Tensor, Condition]:
@@ -143,6 +191,12 @@ class _Job:
         channels = run.configuration.target_channels
         like = given.new_zeros(len(given), channels, *given.shape[2:])
         condition = run.task.condition(given, None)
+        source = condition.source
+        if source is not None and source.shape[1] != channels:
+            raise PredictionError(
+                f"prediction starts from the scan, which has {source.shape[1]} channels, and the "
+                f"run makes {channels}: {run.task.name} from unpaired images needs as many"
+            )
         if run.plan.guess is not None:
             source = guessed(run.plan.guess, given, like)
             condition = replace(condition, source=source)
@@ -174,7 +228,7 @@ def _refuse_call(
     simulate: bool,
 ) -> None:
     task = run.task
-    if not task.given:
+    if not task.scanned:
         raise PredictionError(
             f"the run {run.folder} makes images out of nothing (task {task.name}): say how many "
             "with --cases instead of giving scans"

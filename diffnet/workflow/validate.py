@@ -30,7 +30,7 @@ def validate(
     At most 24 cases, evenly spread. None where no case was held out.
     """
     out = run.folder / "validation"
-    if not run.task.given:
+    if not run.task.scanned:
         generate(run, out, _made(dataset), device=device, progress=progress)
     else:
         scans = held_out_scans(run, dataset)
@@ -38,6 +38,11 @@ def validate(
             return None
         simulate = run.task.makes in run.task.given
         predict(run, scans, out, device=device, simulate=simulate, progress=progress)
+        if run.task.purpose in ("denoise", "return", "ood"):
+            judged = run.task.judged_by
+            cases = {c.id: c for c in dataset.cases("train")}
+            if run.task.purpose != "denoise" or not all(judged in cases[n].files for n in scans):
+                return None  # nothing that these results should be equal to
     return evaluate(
         out,
         dataset.folder,
@@ -52,8 +57,9 @@ def held_out_scans(run: Run, dataset: Dataset) -> dict[str, tuple[Path, ...]]:
     wanted = list(run.card["cases"]["val"])
     spread = wanted[:: max(1, -(-len(wanted) // MOST_CASES))]
     known: dict[str, Case] = {c.id: c for c in dataset.cases("train")}
-    role = run.task.given[0]
-    return {case: known[case].files[role] for case in spread if case in known}
+    role = run.task.scanned
+    there = [known[case] for case in spread if case in known]
+    return {case.id: case.files[role] for case in there if role in case.files}
 
 
 def _made(dataset: Dataset) -> int:

@@ -30,12 +30,16 @@ from .healing import (
     residual,
     times_of,
 )
+from .inverse import *  # noqa: F403
+from .inverse import __all__ as _inverse
 from .learned_variance import LearnedVariance
 from .method import Diffusion, Method
 from .network_denoiser import NetworkDenoiser, per_channel
 from .noise_from_patches import smallest_eigenvalue_level
 from .objective import *  # noqa: F403
 from .objective import __all__ as _objectives
+from .operators import *  # noqa: F403
+from .operators import __all__ as _operators
 from .parametrization import (
     Epsilon,
     FlowVelocity,
@@ -114,7 +118,9 @@ __all__ = [
     "per_channel",
     "windows_along",
     *_guidance,
+    *_inverse,
     *_objectives,
+    *_operators,
     *_processes,
     *_samplers,
 ]

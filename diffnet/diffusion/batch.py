@@ -8,6 +8,8 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
+from .operators import Measurement
+
 ON_THE_GRID = ("image", "source", "estimate")
 
 
@@ -23,6 +25,8 @@ class Condition:
     scalars: (B, n) numbers (age, spacing, ...); NaN means "not given".
     text: (B, L) word numbers in order; 0 is no word, and all 0 means "not given".
     estimate: (B, C_target, *S) the denoiser's previous estimate of x_0, for self-conditioning.
+    measurement: what a scanner read of the target; solvers take it to the whole image and hide it
+        from windows and slices, so it is left alone by what is done to the tensors.
     """
 
     image: Tensor | None = None
@@ -31,6 +35,7 @@ class Condition:
     scalars: Tensor | None = None
     text: Tensor | None = None
     estimate: Tensor | None = None
+    measurement: Measurement | None = None
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Condition:
         """Apply `function` to every field that is there."""
@@ -50,14 +55,14 @@ class Condition:
         fields.
         """
         first = conditions[0]
-        names = [f.name for f in fields(first) if getattr(first, f.name) is not None]
+        names = [f.name for f in fields(first) if isinstance(getattr(first, f.name), Tensor)]
         return replace(
             first, **{name: torch.cat([getattr(c, name) for c in conditions]) for name in names}
         )
 
     def _over(self, function: Callable[[Tensor], Tensor], names: Sequence[str]) -> Condition:
         found = {name: getattr(self, name) for name in names}
-        return replace(self, **{k: function(v) for k, v in found.items() if v is not None})
+        return replace(self, **{k: function(v) for k, v in found.items() if isinstance(v, Tensor)})
 
 
 @dataclass(frozen=True)

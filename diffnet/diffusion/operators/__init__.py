@@ -1,6 +1,7 @@
 """Operators: what scanners do to images, with what noise, and how it is undone."""
 
 from .back_projection import filtered_back_projection
+from .beams import Beams, Fan, Parallel
 from .coil_maps import calibration_size, coil_maps, low_resolution
 from .conjugate_gradients import conjugate_gradients
 from .fourier import MaskedFourier, Sense, centred_fft, centred_ifft
@@ -14,9 +15,9 @@ from .noise_model import (
     SpeckleNoise,
     TransmissionNoise,
 )
-from .operator import Composed, Operator
+from .operator import Composed, Operator, largest_eigenvalue
 from .pointwise import FromReal, Identity, Masked, Phased, Weighted, as_complex, as_real
-from .projector import Beams, Fan, Parallel, Projector
+from .projector import Projector
 from .resolution import BlockMean, Blurred, gaussian_kernel, motion_kernel
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "gaussian_kernel",
     "gaussian_lines",
     "gaussian_points",
+    "largest_eigenvalue",
     "low_resolution",
     "motion_kernel",
     "poisson_disc",

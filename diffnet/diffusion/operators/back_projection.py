@@ -8,16 +8,18 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .projector import Fan, Projector, axes_at
+from .beams import Beams, Fan, axes_at
 
 
-def filtered_back_projection(projector: Projector, y: Tensor, window: str = "ramp") -> Tensor:
-    """(B, C, Y, X) from y (B, C, views, bins). window: ramp (sharpest) or hann (less noise).
+def filtered_back_projection(
+    beams: Beams, size: tuple[int, int], spacing: float, y: Tensor, window: str = "ramp"
+) -> Tensor:
+    """(B, C, *size) from y (B, C, views, bins); spacing in mm. window: ramp (sharpest) or hann
+    (less noise).
 
     Parallel beams over any arc, fan beams over a full turn (Kak and Slaney, 1988, ch. 3).
     ValueError: a fan that does not turn fully, or an unknown window.
     """
-    beams = projector.beams
     fan = isinstance(beams, Fan)
     turn = 2 * math.pi if fan else math.pi
     shares = arc_shares(beams.angles, turn)
@@ -33,10 +35,10 @@ def filtered_back_projection(projector: Projector, y: Tensor, window: str = "ram
         width, at = (v * beams.source / (beams.source + beams.detector) for v in (width, at))
         y = y * beams.source / (beams.source**2 + at**2).sqrt()
     filtered = ramp_filtered(y, width, window)
-    middle = [(torch.arange(n, device=y.device) - (n - 1) / 2) for n in projector.size]
-    grid = [m * projector.spacing for m in middle]
+    middle = [(torch.arange(n, device=y.device) - (n - 1) / 2) for n in size]
+    grid = [m * spacing for m in middle]
     rows, columns = torch.meshgrid(*(g.to(y.dtype) for g in grid), indexing="ij")
-    image = y.new_zeros(*y.shape[:2], *projector.size)
+    image = y.new_zeros(*y.shape[:2], *size)
     for i, (angle, share) in enumerate(zip(beams.angles, shares, strict=True)):
         u, v = (w.tolist() for w in axes_at(angle))
         s = columns * u[0] + rows * u[1]

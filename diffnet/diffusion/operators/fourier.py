@@ -87,3 +87,9 @@ class Sense(Operator):
     def adjoint(self, y: Tensor) -> Tensor:
         coils = centred_ifft(self.mask * as_complex(y), self.axes)
         return as_real((self.maps.conj() * coils).sum(1, keepdim=True))
+
+    def first_look(self, y: Tensor) -> Tensor:
+        """The coils' images of the zero-filled k-space, combined by least squares."""
+        power = self.maps.abs().square().sum(1, keepdim=True)
+        image = as_complex(self.adjoint(y))
+        return as_real(torch.where(power > 1e-6, image / power.clamp(min=1e-6), 0.0))

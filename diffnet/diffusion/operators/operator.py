@@ -59,6 +59,10 @@ class Operator(nn.Module, ABC):
         """A^+ y, the smallest of the least-squares solutions."""
         return self.ridge(y, 0.0)
 
+    def first_look(self, y: Tensor) -> Tensor:
+        """The image that is shown before anything is solved: zero-filled, back-projected."""
+        return self.pinv(y) if self.gram is not None else self.adjoint(y)
+
     def prox(self, x: Tensor, y: Tensor, variance: Number, iterations: int | None = None) -> Tensor:
         """argmin_z |A z - y|^2 / 2 + |z - x|^2 / (2 variance), for noise of variance 1 in y.
 
@@ -114,6 +118,21 @@ class Composed(Operator):
 
     def normal(self, x: Tensor) -> Tensor:
         return self.inner.adjoint(self.outer.normal(self.inner(x)))
+
+    def first_look(self, y: Tensor) -> Tensor:
+        return self.inner.first_look(self.outer.first_look(y))
+
+
+def largest_eigenvalue(operator: Operator, like: Tensor, rounds: int = 12) -> Tensor:
+    """Of A^H A, (1, 1, ...), by power iteration from fixed noise: from below, within some percent.
+
+    It waits for nothing and leaves torch's random numbers as they are.
+    """
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(like[:1].shape, generator=generator).to(like)
+    for _ in range(rounds):
+        x = operator.normal(x / x.norm())
+    return x.norm().reshape(1, *(1 for _ in like.shape[1:]))
 
 
 def divided(y: Tensor, by: Number) -> Tensor:

@@ -1,0 +1,45 @@
+"""Inverse problems: estimates, samplers and starts that know a measurement."""
+
+from .consistencies import (
+    Krylov,
+    MomentMatched,
+    NullSpace,
+    PosteriorDraw,
+    Proximal,
+    PseudoinverseGuided,
+    RelativeResidual,
+)
+from .descent import RedDiff, TotalVariation
+from .gradient import ResidualGradient
+from .measured import Consistency, Measured, Question
+from .replacement import Replacing
+from .samplers import Conditioned, FirstLook, Renoised, SplitGibbs, first_estimate
+from .solvers import SOLVERS
+from .spectral import SpectralMixing
+from .total_variation import total_variation, total_variation_prox
+
+__all__ = [
+    "SOLVERS",
+    "Conditioned",
+    "Consistency",
+    "FirstLook",
+    "Krylov",
+    "Measured",
+    "MomentMatched",
+    "NullSpace",
+    "PosteriorDraw",
+    "Proximal",
+    "PseudoinverseGuided",
+    "Question",
+    "RedDiff",
+    "RelativeResidual",
+    "Renoised",
+    "Replacing",
+    "ResidualGradient",
+    "SpectralMixing",
+    "SplitGibbs",
+    "TotalVariation",
+    "first_estimate",
+    "total_variation",
+    "total_variation_prox",
+]

@@ -1,0 +1,151 @@
+"""Ways to bring an estimate of x_0 to agree with a measurement, without and with gradients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..operators import conjugate_gradients, largest_eigenvalue
+from .measured import Consistency, Question, calibrated, with_pull
+
+STD = 0.5  # of images in network units
+
+
+@dataclass(frozen=True)
+class NullSpace(Consistency):
+    """D + lambda A^+ (y - A D): the measured part is replaced, the rest is D's (Wang et al., 2023,
+    arXiv:2212.00490).
+
+    noisy: lambda = min(1, r / sigma) weakens it below the measurement's own noise, the first of
+    DDNM+'s two rules; else lambda = 1, which fits the noise and amplifies it where A is
+    ill-conditioned.
+    """
+
+    noisy: bool = True
+
+    def __call__(self, q: Question) -> Tensor:
+        x_0 = q.ask(q.z)
+        moved = q.operator.pinv(q.gap(x_0))
+        return x_0 + ((q.r / q.sigma).clamp(max=1.0) if self.noisy and q.sigma else 1.0) * moved
+
+
+@dataclass(frozen=True)
+class Proximal(Consistency):
+    """argmin_x |y - A x|^2 / (2 sigma^2) + |x - D|^2 / (2 v).
+
+    v = r^2 s^2 / (r^2 + s^2) / strength is what is open of images of standard deviation `std`;
+    std = inf gives r^2 / strength (DiffPIR, Zhu et al., 2023, arXiv:2305.08995, strength = its
+    lambda). iterations: of conjugate gradients, where there is no closed form.
+    """
+
+    std: float = STD
+    strength: float = 1.0
+    iterations: int | None = None
+
+    def __call__(self, q: Question) -> Tensor:
+        x_0 = q.ask(q.z)
+        open_ = q.r**2 if self.std == float("inf") else calibrated(q.r, self.std)
+        shift = self.strength * q.sigma**2 / open_
+        return x_0 + q.operator.ridge(q.gap(x_0), shift, self.iterations)
+
+
+@dataclass(frozen=True)
+class Krylov(Consistency):
+    """A few conjugate gradient steps on (I + gamma A^H A) x = D + gamma A^H y (DDS, Chung et al.,
+    2024, arXiv:2303.05754).
+
+    gamma is the same at all levels, in units of the operator: it is divided by the largest
+    eigenvalue of A^H A, which is 1 for magnetic resonance.
+    """
+
+    gamma: float = 1.0
+    iterations: int = 5
+
+    def __post_init__(self) -> None:
+        if self.gamma <= 0 or self.iterations < 1:
+            raise ValueError(
+                f"gamma = {self.gamma} with {self.iterations} iterations; both are positive"
+            )
+
+    def __call__(self, q: Question) -> Tensor:
+        x_0 = q.ask(q.z)
+        shift = largest_eigenvalue(q.operator, x_0) / self.gamma
+        return x_0 + q.operator.ridge(q.gap(x_0), shift, self.iterations)
+
+
+@dataclass(frozen=True)
+class PosteriorDraw(Consistency):
+    """A draw of N(D, v I) given y, exactly, by perturb and optimise; v as in `Proximal`.
+
+    The step of DAPS (Zhang et al., 2025, arXiv:2407.01521) for linear operators: with a sampler
+    that draws all noise anew it alternates draws of x_0 and of x_s.
+    """
+
+    std: float = STD
+    iterations: int | None = None
+
+    def __call__(self, q: Question) -> Tensor:
+        x_0 = q.ask(q.z)
+        spread = calibrated(q.r, self.std).sqrt()
+        return q.operator.posterior_sample(x_0, q.y, spread, q.sigma, self.iterations)
+
+
+@dataclass(frozen=True)
+class PseudoinverseGuided(Consistency):
+    """D + r^2 J^T A^H (v A A^H + sigma^2 I)^-1 (y - A D), v = r^2 s^2 / (r^2 + s^2).
+
+    Song et al., 2023 (Pseudoinverse-guided diffusion models for inverse problems, ICLR): the
+    covariance of x_0 given z is taken to be v I. One vector-Jacobian product.
+    """
+
+    std: float = STD
+
+    def __call__(self, q: Question) -> Tensor:
+        x_0, pull = with_pull(q.ask, q.z)
+        open_ = calibrated(q.r, self.std)
+        inner = q.operator.ridge(q.gap(x_0), q.sigma**2 / open_) / open_
+        return x_0 + q.r**2 * pull(inner)
+
+
+@dataclass(frozen=True)
+class MomentMatched(Consistency):
+    """D + r^2 J^T A^H (sigma^2 I + A r^2 J A^H)^-1 (y - A D): the covariance r^2 J is Tweedie's.
+
+    Rozet et al., 2024, arXiv:2405.13712; Boys et al., 2023, arXiv:2310.06721. The system is solved
+    by `iterations` conjugate gradient steps of one vector-Jacobian product each (J is symmetric).
+    """
+
+    iterations: int = 3
+
+    def __call__(self, q: Question) -> Tensor:
+        x_0, pull = with_pull(q.ask, q.z)
+
+        def covariance(w: Tensor) -> Tensor:
+            seen = q.operator(q.r**2 * pull(q.operator.adjoint(w)))
+            return seen + max(q.sigma, 1e-4) ** 2 * w
+
+        w = conjugate_gradients(covariance, q.gap(x_0), iterations=self.iterations)
+        return x_0 + q.r**2 * pull(q.operator.adjoint(w))
+
+
+@dataclass(frozen=True)
+class RelativeResidual(Consistency):
+    """D + weight |D - z| g / |g|, g = A^H (y - A z): the data's step is as long as the score's.
+
+    The rule of CSGM (Jalal et al., 2021, arXiv:2108.01368) and HFS-SDE; norms are per example. It
+    knows no noise level and settles no residual: what it reaches is a balance of two lengths.
+    """
+
+    weight: float = 5.0
+
+    def __call__(self, q: Question) -> Tensor:
+        x_0 = q.ask(q.z)
+        g = q.operator.adjoint(q.gap(q.z))
+        ratio = _length(x_0 - q.z) / _length(g).clamp(min=torch.finfo(g.dtype).tiny)
+        return x_0 + self.weight * ratio * g
+
+
+def _length(x: Tensor) -> Tensor:
+    return x.flatten(1).norm(dim=1).reshape(-1, *(1 for _ in x.shape[1:]))

@@ -1,0 +1,365 @@
+"""Laws of solvers: exact where the prior is Gaussian, near the exact posterior where it is not."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from diffnet.diffusion import (
+    Condition,
+    LogUniform,
+    VarianceExploding,
+    VariancePreserving,
+    over,
+)
+from diffnet.diffusion.inverse import (
+    SOLVERS,
+    Conditioned,
+    Krylov,
+    Measured,
+    MomentMatched,
+    NullSpace,
+    PosteriorDraw,
+    Proximal,
+    PseudoinverseGuided,
+    RelativeResidual,
+    Renoised,
+    Replacing,
+    TotalVariation,
+    first_estimate,
+    total_variation,
+    total_variation_prox,
+)
+from diffnet.diffusion.inverse.oracle import (
+    Dense,
+    FullMixtureDenoiser,
+    Judged,
+    Mixture,
+    exact_posterior,
+    judge,
+)
+from diffnet.diffusion.operators import BlockMean, GaussianNoise, Masked, Measurement
+
+SIGMA, N = 0.05, 10
+PROCESS = VarianceExploding(0.01, 20.0)
+
+
+def seeded(*shape: int, seed: int) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def white(std: float = 0.5) -> Mixture:
+    eye = torch.eye(N, dtype=torch.float64)
+    return Mixture(torch.ones(1).double(), torch.zeros(1, N).double(), std**2 * eye[None])
+
+
+def coloured(parts: int = 1) -> Mixture:
+    """Correlated voxels of variance about 0.25."""
+    place = torch.arange(N, dtype=torch.float64)
+    near = 0.2 * torch.exp(-(place[:, None] - place).abs() / 3) + 0.02 * torch.eye(N).double()
+    means = 0.3 * seeded(parts, N, seed=3) * (parts > 1)
+    weights = torch.full((parts,), 1 / parts, dtype=torch.float64)
+    return Mixture(weights, means, near.expand(parts, N, N))
+
+
+def ill_conditioned() -> Tensor:
+    """(6, N) with singular values from 1 to 0.02."""
+    left, right = (torch.linalg.qr(seeded(N, N, seed=k))[0] for k in (1, 2))
+    values = torch.logspace(0, -1.7, 6, dtype=torch.float64)
+    return torch.diag(values) @ right[:6] + 0 * left[:6]
+
+
+def problem(prior: Mixture, matrix: Tensor, seed: int = 5) -> Tensor:
+    """y of one draw."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return matrix @ prior.draw(1)[0, 0] + SIGMA * torch.randn(len(matrix)).double()
+
+
+def solved(solver: str, prior: Mixture, matrix: Tensor, calls: int, count: int = 300) -> Judged:
+    y = problem(prior, matrix)
+    known = Measurement(y.expand(count, 1, -1), Dense(matrix), GaussianNoise(SIGMA))
+    return judged(SOLVERS[solver](calls, LogUniform()), prior, matrix, y, known)
+
+
+def judged(sampler, prior: Mixture, matrix: Tensor, y: Tensor, known: Measurement) -> Judged:
+    denoiser = FullMixtureDenoiser(PROCESS, prior)
+    with torch.no_grad():
+        x = PROCESS.start(torch.zeros(len(known.y), 1, N).double())
+        for step in sampler.walk(denoiser, x, Condition(measurement=known)):
+            x = step
+    return judge(x, exact_posterior(prior, matrix, y, SIGMA), matrix, y, SIGMA)
+
+
+def test_an_exact_sampler_is_judged_exact() -> None:
+    prior, matrix = coloured(3), ill_conditioned()
+    y = problem(prior, matrix)
+    posterior = exact_posterior(prior, matrix, y, SIGMA)
+    found = judge(posterior.draw(1000), posterior, matrix, y, SIGMA)
+    assert found.bias < 0.08
+    assert found.variance == pytest.approx(1, abs=0.1)
+    assert found.divergence == pytest.approx((N + 3) / 4000, rel=0.6)
+
+
+def question(process, prior: Mixture, t: float, matrix: Tensor):
+    """(denoiser, x_t, times, condition, E[x_0 | x_t, y], its covariance) for a Gaussian prior."""
+    y = problem(prior, matrix)
+    x_t, times = seeded(3, 1, N, seed=9), torch.full((3,), t).double()
+    a, _, c = (over(k, x_t) for k in process.coefficients(times))
+    r = (c / a)[0].item()
+    known = Measurement(y.expand(3, 1, -1), Dense(matrix), GaussianNoise(SIGMA))
+    covariance = prior.covariances[0]
+    precision = covariance.inverse() + torch.eye(N) / r**2 + matrix.T @ matrix / SIGMA**2
+    mean = (x_t / a / r**2 + matrix.T @ y / SIGMA**2) @ precision.inverse()
+    denoiser = FullMixtureDenoiser(process, prior)
+    return denoiser, x_t, times, Condition(measurement=known), mean, precision.inverse()
+
+
+@pytest.mark.parametrize("process", [PROCESS, VariancePreserving()], ids=["ve", "vp"])
+@pytest.mark.parametrize("t", [0.3, 0.8])
+@pytest.mark.parametrize(
+    ("consistency", "prior"),
+    [
+        (Proximal(std=0.4), white(0.4)),
+        (PseudoinverseGuided(std=0.4), white(0.4)),
+        (MomentMatched(iterations=40), white(0.4)),
+        (MomentMatched(iterations=40), coloured()),
+    ],
+    ids=["proximal", "pseudoinverse", "moments", "moments coloured"],
+)
+def test_exact_for_a_gaussian_prior(process, t: float, consistency, prior: Mixture) -> None:
+    """E[x_0 | x_t, y] itself: for white images, and with Tweedie's covariance for all."""
+    denoiser, x_t, times, condition, mean, _ = question(process, prior, t, ill_conditioned())
+    with torch.no_grad():
+        found = Measured(denoiser, consistency)(x_t, times, condition)
+    assert torch.allclose(found, mean, atol=1e-5)
+
+
+def test_a_posterior_draw_is_exact_for_white_images() -> None:
+    """Mean and covariance of p(x_0 | x_t, y) over 20000 draws."""
+    matrix = ill_conditioned()
+    denoiser, x_t, _, condition, mean, covariance = question(PROCESS, white(0.4), 0.6, matrix)
+    n = 20000
+    known = condition.measurement
+    many = Measurement(known.y[:1].expand(n, 1, -1), known.operator, known.noise)
+    wrapped = Measured(denoiser, PosteriorDraw(std=0.4))
+    t = torch.full((n,), 0.6).double()
+    drawn = wrapped(x_t[:1].expand(n, 1, N), t, Condition(measurement=many))[:, 0]
+    std = covariance.diagonal().sqrt()
+    assert ((drawn.mean(0) - mean[0, 0]) / std).abs().max() < 4.5 / math.sqrt(n)
+    assert (drawn.T.cov() - covariance).abs().max() < 0.04 * covariance.max()
+
+
+def test_null_space_keeps_what_was_measured_and_what_was_not() -> None:
+    matrix = ill_conditioned()
+    denoiser, x_t, times, condition, _, _ = question(PROCESS, coloured(), 0.5, matrix)
+    found = Measured(denoiser, NullSpace(noisy=False))(x_t, times, condition)
+    plain = denoiser(x_t, times, Condition())
+    known = condition.measurement
+    assert torch.allclose(known.operator(found), known.y, atol=1e-8)
+    hidden = found - plain
+    assert torch.allclose(known.operator.pinv(known.operator(hidden)), hidden, atol=1e-8)
+    late = torch.full((3,), 1e-3).double()
+    gentle = Measured(denoiser, NullSpace())(x_t, late, condition) - denoiser(
+        x_t, late, Condition()
+    )
+    hard = Measured(denoiser, NullSpace(noisy=False))(x_t, late, condition) - denoiser(
+        x_t, late, Condition()
+    )
+    r = PROCESS.level(late[:1]).item()
+    assert torch.allclose(gentle, r / SIGMA * hard)
+
+
+def test_krylov_solves_its_system_and_knows_no_units() -> None:
+    matrix = ill_conditioned()
+    denoiser, x_t, times, condition, _, _ = question(PROCESS, coloured(), 0.5, matrix)
+    found = Measured(denoiser, Krylov(1.0, 40))(x_t, times, condition)
+    x_0 = denoiser(x_t, times, Condition())
+    wanted = x_0 + condition.measurement.operator.ridge(
+        condition.measurement.y - x_0 @ matrix.T, 1.0
+    )
+    assert torch.allclose(found, wanted, atol=1e-4)  # power iteration finds 1 from below
+    known = condition.measurement
+    scaled = Measurement(70 * known.y, Dense(70 * matrix), GaussianNoise(70 * SIGMA))
+    again = Measured(denoiser, Krylov(1.0, 40))(x_t, times, Condition(measurement=scaled))
+    assert torch.allclose(found, again, atol=1e-6)
+
+
+def test_relative_residual_is_as_long_as_the_score() -> None:
+    matrix = ill_conditioned()
+    denoiser, x_t, times, condition, _, _ = question(PROCESS, coloured(), 0.5, matrix)
+    x_0 = denoiser(x_t, times, Condition())
+    moved = Measured(denoiser, RelativeResidual(5.0))(x_t, times, condition) - x_0
+    assert torch.allclose(moved.flatten(1).norm(dim=1), 5 * (x_0 - x_t).flatten(1).norm(dim=1))
+
+
+# solver, calls, largest bias, variance from, to, residual from, to, largest divergence
+NEAR = [
+    ("daps", 60, 0.15, 0.85, 1.15, 0.8, 1.2, 0.03),
+    ("pigdm", 60, 0.3, 0.8, 1.15, 0.8, 1.2, 0.04),
+    ("mmps", 60, 0.25, 0.8, 1.15, 0.8, 1.2, 0.04),
+    ("proximal", 60, 0.2, 0.8, 1.15, 0.8, 1.2, 0.04),
+    ("diffpir", 60, 0.4, 0.8, 1.5, 1.2, 2.0, 0.5),
+    ("pnpdm", 30, 0.2, 0.6, 1.1, 0.8, 1.2, 0.05),
+]
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+@pytest.mark.parametrize(("solver", "calls", "bias", "v0", "v1", "r0", "r1", "kl"), NEAR)
+def test_near_the_exact_posterior(solver, calls, bias, v0, v1, r0, r1, kl, parts: int) -> None:
+    found = solved(solver, coloured(parts), ill_conditioned(), calls)
+    assert found.bias < bias
+    assert v0 < found.variance < v1
+    assert r0 < found.residual < r1
+    assert found.divergence < kl
+
+
+def test_pseudo_inverses_blow_up_noise_where_the_operator_is_ill_conditioned() -> None:
+    """The warning of the documentation, as a number: DDNM and replacement against DAPS."""
+    prior, matrix = coloured(), ill_conditioned()
+    good = solved("daps", prior, matrix, 30).divergence
+    for solver in ("ddnm", "song"):
+        found = solved(solver, prior, matrix, 30)
+        assert found.bias > 1
+        assert found.divergence > 10 * good
+
+
+def test_ddrm_and_replacement_where_they_belong() -> None:
+    """Half of the voxels are seen, each with its own noise."""
+    prior, mask = coloured(), torch.zeros(N, dtype=torch.float64)
+    mask[::2] = 1
+    matrix = torch.eye(N, dtype=torch.float64)[mask > 0]
+    y = problem(prior, matrix)
+    known = Measurement(
+        (matrix.T @ y).expand(300, 1, -1), Masked(mask[None, None]).double(), GaussianNoise(SIGMA)
+    )
+    for solver, most in (("ddrm", 0.4), ("daps", 0.06), ("repaint", 1.5)):
+        knobs = SOLVERS[solver](12 if solver == "repaint" else 40, LogUniform())
+        found = judged(knobs, prior, matrix, y, known)
+        assert found.divergence < most, solver
+    hard = judged(Replacing(40, LogUniform(), noise="predicted"), prior, matrix, y, known)
+    assert hard.residual < 1e-6, "hard replacement fits the noise"
+
+
+def test_ddrm_says_what_it_cannot_do() -> None:
+    with pytest.raises(TypeError, match="one singular value"):
+        solved("ddrm", coloured(), ill_conditioned(), 5, 4)
+
+
+@pytest.mark.parametrize("solver", list(SOLVERS))
+def test_every_solver_runs_on_images_and_brings_the_residual_down(solver: str) -> None:
+    """Block means of 8 x 8 images through a linear denoiser; all end near what was measured."""
+    from diffusion_oracles import LinearDenoiser
+
+    x = 0.5 * torch.randn(2, 1, 8, 8)
+    known = Measurement.simulate(x, BlockMean((2, 2)), GaussianNoise(0.02))
+    sampler = SOLVERS[solver](12, LogUniform())
+    denoiser = LinearDenoiser(VarianceExploding(0.01, 20.0), 0.5)
+    with torch.no_grad():
+        made = PROCESS.start(torch.zeros(2, 1, 8, 8))
+        for step in sampler.walk(denoiser, made, Condition(measurement=known)):
+            made = step
+    assert made.shape == x.shape
+    before = known.residual(torch.zeros_like(x))
+    assert (known.residual(made) < (0.95 if solver == "dps" else 0.5) * before).all()
+
+
+def test_a_solver_without_a_measurement() -> None:
+    from diffusion_oracles import LinearDenoiser
+
+    for solver in SOLVERS:
+        with pytest.raises(ValueError, match="measurement, which is missing"):
+            list(
+                SOLVERS[solver](4, LogUniform()).walk(
+                    LinearDenoiser(PROCESS, 0.5), torch.zeros(1, 1, 4, 4), Condition()
+                )
+            )
+
+
+def test_windows_never_see_the_measurement() -> None:
+    from diffusion_oracles import Recording
+
+    known = Measurement(torch.zeros(1, 1, 4, 4), Masked(torch.ones(1, 1, 4, 4)), GaussianNoise(0.1))
+    inner = Recording(PROCESS)
+    Measured(inner, Proximal())(
+        torch.zeros(1, 1, 4, 4), torch.ones(1), Condition(measurement=known)
+    )
+    assert inner.asked[0][2].measurement is None
+    twice = Condition(label=torch.zeros(1), measurement=known)
+    assert twice.map(lambda v: v + 1).measurement is known
+    assert Condition.cat([twice, twice]).label.shape == (2,)
+
+
+def test_a_walk_may_begin_at_a_first_estimate() -> None:
+    from diffusion_oracles import Recording
+
+    known = Measurement(torch.ones(1, 1, 4, 4), Masked(torch.ones(1, 1, 4, 4)), GaussianNoise(0.1))
+    condition = Condition(measurement=known)
+    assert torch.allclose(first_estimate(condition), torch.tensor(0.25 / 0.26))
+    inner = Recording(PROCESS, lambda x, t, c: x)
+    begun = Conditioned(3, LogUniform(), Renoised(0.0), Proximal(), 0.2)
+    list(begun.walk(inner, torch.zeros(1, 1, 4, 4), condition))
+    assert inner.asked[0][1].item() == pytest.approx(0.2)
+    assert (inner.asked[0][0] - 0.96).abs().max() < 6 * PROCESS.level(torch.tensor(0.2))
+
+
+def test_total_variation_prox_is_optimal() -> None:
+    """No small move makes |z - x|^2 / 2 + w TV(z) smaller; flat images stay."""
+    x = seeded(1, 1, 6, 7, seed=1)
+    z = total_variation_prox(x, 0.3, 500)
+
+    def objective(v: Tensor) -> Tensor:
+        return 0.5 * (v - x).square().sum() + 0.3 * total_variation(v).sum()
+
+    for k in range(30):
+        away = z + 0.02 * seeded(1, 1, 6, 7, seed=10 + k)
+        assert objective(z) < objective(away)
+    assert objective(z) < objective(0.98 * z)
+    assert torch.allclose(z.mean(), x.mean())
+    flat = torch.full((1, 1, 6, 7), 3.0)
+    assert torch.allclose(total_variation_prox(flat, 0.3), flat)
+    assert torch.equal(total_variation_prox(x, 0.0), x)
+    along = total_variation_prox(x, 20.0, 800, axes=[1])
+    assert torch.allclose(along, x.mean(3, keepdim=True).expand_as(x), atol=1e-2)
+
+
+def test_total_variation_descends() -> None:
+    x = torch.zeros(1, 1, 12, 12)
+    x[:, :, 4:8, 4:10] = 1
+    known = Measurement.simulate(x, BlockMean((2, 2)), GaussianNoise(0.01))
+
+    def objective(v: Tensor) -> Tensor:
+        gap = known.y - known.operator(v)
+        return 0.5 * gap.square().sum() + 0.002 * 0.25 * total_variation(v).sum()
+
+    walk = list(TotalVariation(60).walk(None, x, Condition(measurement=known)))
+    assert objective(walk[-1]) < objective(walk[10]) < objective(walk[0])
+    assert (walk[-1] - x).abs().mean() < 0.03
+
+
+@pytest.mark.parametrize(
+    ("make", "word"),
+    [
+        (lambda: Renoised(fresh=1.5), "fresh"),
+        (lambda: Replacing(noise="loud"), "clean, fresh, predicted"),
+        (lambda: Replacing(mix=0.0), "mix"),
+        (lambda: Conditioned(begin=1.5), "must lie"),
+        (lambda: Krylov(gamma=-1.0), "positive"),
+        (lambda: TotalVariation(weight=-1.0), "weight"),
+    ],
+)
+def test_settings_that_cannot_be(make, word: str) -> None:
+    with pytest.raises(ValueError, match=word):
+        make()
+
+
+def test_a_process_without_noise_levels() -> None:
+    from diffusion_oracles import Recording
+
+    from diffnet.diffusion import Bernoulli
+
+    with pytest.raises(TypeError, match="GaussianProcess"):
+        Measured(Recording(Bernoulli()), Proximal())

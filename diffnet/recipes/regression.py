@@ -14,7 +14,7 @@ from ..planning import Configuration
 from .recipe import Recipe
 
 
-class DirectDenoiser(Denoiser):
+class RegressionDenoiser(Denoiser):
     """network(image), whatever x_t and t are: a regression seen from the waist, so that it can be
     tiled.
     """
@@ -38,7 +38,7 @@ class Regressed(Method):
     noise.
     """
 
-    def __init__(self, denoiser: DirectDenoiser) -> None:
+    def __init__(self, denoiser: RegressionDenoiser) -> None:
         super().__init__()
         self.denoiser = denoiser
 
@@ -70,4 +70,4 @@ class Regression(Recipe):
         return self.unet(c, in_channels=c.image_channels)
 
     def build(self, c: Configuration) -> Method:
-        return Regressed(DirectDenoiser(self.network(c), c.kind == "label"))
+        return Regressed(RegressionDenoiser(self.network(c), c.kind == "label"))

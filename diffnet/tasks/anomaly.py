@@ -21,11 +21,13 @@ class Anomaly(Task):
     """Learns from healthy images of imagesTr; gives a healed image, a map, a mask and a score.
 
     healthy: column of cases.csv that says whether a case is healthy (1 or 0); where the dataset has
-    no such column, all of imagesTr is taken to be healthy. weak: learn from both, with this flag as
+    no such column, all of imagesTr is taken to be healthy. normal: where that column is a category,
+    its value that means healthy. weak: learn from both, with this flag as
     a label of the whole image.
     """
 
     healthy: str = "healthy"
+    normal: str = ""
     weak: bool = False
 
     name: ClassVar[str] = "anomaly"
@@ -56,7 +58,10 @@ class Anomaly(Task):
 
     def is_known(self, fields: Mapping[str, str]) -> bool | None:
         """Whether a case is healthy; None where its row does not say."""
-        return flag_of(fields.get(self.healthy, ""))
+        text = fields.get(self.healthy, "").strip()
+        if not self.normal:
+            return flag_of(text)
+        return text == self.normal if text else None
 
     def condition(self, given: Tensor | None, label: Tensor | None = None) -> Condition:
         if given is not None and label is None and self.weak:

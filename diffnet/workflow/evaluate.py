@@ -65,12 +65,11 @@ def evaluate(
     kind = _kind(chosen)
     if kind == "sets":
         found = evaluate_sets(predictions, truth, task, chosen, data_range, progress, save)
+    elif kind == "cases":
+        found = evaluate_cases(predictions, truth, _meaning(truth, task, settings, predictions))
     elif kind == "anomalies":
         meaning = _meaning(truth, task, settings, predictions)
         found = evaluate_anomalies(predictions, truth, meaning, chosen, progress, save)
-    elif kind == "cases":
-        meaning = _meaning(truth, task, settings, predictions)
-        found = evaluate_cases(predictions, truth, meaning)
     else:
         pairs, notes = match(predictions, truth, role, given, masks)
         rules = Rules(

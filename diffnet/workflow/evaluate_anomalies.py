@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data import Case, Dataset, Volume, foreground_of, grid_difference
+from ..data import Dataset, Volume, foreground_of, grid_difference
 from ..metrics import (
     Counts,
     area_under_roc,
@@ -44,7 +44,10 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True)
 class Judged:
-    """One case. lesion: whether there is any; dice: of the mask, NaN without a lesion."""
+    """One case. dice: of the mask, NaN without a lesion. ill: whether the image is abnormal.
+
+    drawn: whether it is known where; else nothing but the image's score is measured.
+    """
 
     counts: Counts
     overlap: tuple[int, int]
@@ -52,6 +55,8 @@ class Judged:
     lesions: tuple[int, int, int]
     score: float
     group: str
+    ill: bool
+    drawn: bool = True
 
     @property
     def lesion(self) -> bool:
@@ -60,7 +65,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class Files:
-    """Files of one case. truth: empty where it is known to be healthy."""
+    """Files of one case. truth: label maps, if there are any. ill: what is said of the image."""
 
     name: str
     map: Path
@@ -69,6 +74,7 @@ class Files:
     image: Paths
     score: float
     group: str
+    ill: bool | None
 
 
 def evaluate_anomalies(
@@ -81,7 +87,8 @@ def evaluate_anomalies(
 ) -> Evaluation:
     """Measure map/, mask/ and the scores of a prediction folder against lesion labels.
 
-    truth: a dataset, whose cases have label maps or are flagged healthy; or a folder of label maps.
+    truth: a dataset, whose cases have label maps or are said to be healthy or ill; or a folder of
+    label maps.
     Voxels of the body, and labelled ones, are counted. EvaluationError: nothing to compare.
     """
     cases, notes = _matched(predictions, truth, task)
@@ -129,20 +136,28 @@ def _pooled(judged: Mapping[str, Judged]) -> dict[str, Callable[[Sequence[str]],
         true, found, _ = np.sum([judged[n].lesions for n in names], 0)
         return float(found / true) if true else float("nan")
 
+    def false_positives(names: Sequence[str]) -> float:
+        each = [judged[n].lesions[2] for n in names if judged[n].drawn]
+        return float(np.mean(each)) if each else float("nan")
+
     return {
         "pixel_auprc": lambda names: average_precision(counts(names)),
         "prevalence": lambda names: prevalence(counts(names)),
         "dice": at_threshold,
         "oracle_dice": lambda names: best_dice(counts(names)),
         "image_auroc": lambda names: area_under_roc(
-            [judged[n].score for n in names], [judged[n].lesion for n in names]
+            [judged[n].score for n in names], [judged[n].ill for n in names]
         ),
         "lesion_recall": recall,
-        "false_positives": lambda names: float(np.mean([judged[n].lesions[2] for n in names])),
+        "false_positives": false_positives,
     }
 
 
 def _judged(case: Files, edges: np.ndarray) -> Judged:
+    if case.ill and not case.truth:
+        none = np.zeros(len(edges) + 1, int)
+        counts, group = Counts(none, none), case.group
+        return Judged(counts, (0, 0), float("nan"), (0, 0, 0), case.score, group, True, False)
     score, lesion, body = _read(case)
     mask = Volume.read(case.mask).array[0] != 0
     return Judged(
@@ -152,6 +167,7 @@ def _judged(case: Files, edges: np.ndarray) -> Judged:
         count_lesions(mask, lesion),
         case.score,
         case.group,
+        bool(lesion.any()),
     )
 
 
@@ -185,9 +201,9 @@ def _matched(predictions: Path, truth: Truth, task: Task) -> tuple[list[Files], 
     found = []
     for name, files in maps.items():
         if name in known and name in masks:
-            paths, image, group = known[name]
             score = scores.get(name, float("nan"))
-            found.append(Files(name, files[0], masks[name][0], paths, image, score, group))
+            paths, image, group, ill = known[name]
+            found.append(Files(name, files[0], masks[name][0], paths, image, score, group, ill))
     left = [n for n in maps if n not in known]
     if left:
         notes.append(f"{len(left)} results have no truth and were not measured: {left[0]}, ...")
@@ -199,24 +215,24 @@ def _matched(predictions: Path, truth: Truth, task: Task) -> tuple[list[Files], 
     return sorted(found, key=lambda c: c.name), notes
 
 
-def _known(truth: Truth, task: Task) -> dict[str, tuple[Paths, Paths, str]]:
-    """case -> (label files; none of a healthy one), image files, group."""
+def _known(truth: Truth, task: Task) -> dict[str, tuple[Paths, Paths, str, bool | None]]:
+    """case -> label files, image files, group, and whether cases.csv calls it ill."""
     if isinstance(truth, Dataset):
         every = [c for s in ("test", "train") for c in truth.cases(s)]
-        told = [c for c in every if _told_of(c, task, every)]
-        return {c.id: (_label(c), c.files.get("image", ()), c.group) for c in told}
+        said = {c.id: is_known(task, c, every) for c in every}
+        told = [c for c in every if "label" in c.files or said[c.id] is not None]
+        return {
+            c.id: (
+                c.files.get("label", ()),
+                c.files.get("image", ()),
+                c.group,
+                None if said[c.id] is None else not said[c.id],
+            )
+            for c in told
+        }
     if isinstance(truth, Path | str):
-        return {n: (p, (), n) for n, p in image_files(Path(truth)).items()}
-    return {n: ((p,) if isinstance(p, Path) else tuple(p), (), n) for n, p in truth.items()}
-
-
-def _label(case: Case) -> Paths:
-    return case.files.get("label", ())
-
-
-def _told_of(case: Case, task: Task, every: Sequence[Case]) -> bool:
-    """Whether it has a label map, or is said to be healthy."""
-    return bool(_label(case)) or is_known(task, case, every) is True
+        return {n: (p, (), n, None) for n, p in image_files(Path(truth)).items()}
+    return {n: ((p,) if isinstance(p, Path) else tuple(p), (), n, None) for n, p in truth.items()}
 
 
 def _row(j: Judged) -> dict[str, float | None]:
@@ -232,9 +248,9 @@ def _row(j: Judged) -> dict[str, float | None]:
 
 def _told(predictions: Path, judged: Mapping[str, Judged]) -> dict[str, Any]:
     settings = Predictions.load(predictions / SUMMARY).settings
-    lesioned = sum(j.lesion for j in judged.values())
+    ill, drawn = (sum(getattr(j, k) for j in judged.values()) for k in ("ill", "drawn"))
     return {
-        "cases": f"{lesioned} with lesions, {len(judged) - lesioned} without",
+        "cases": f"{ill} abnormal, {len(judged) - ill} not; {drawn} of all with a known place",
         "voxels": "of the body, and labelled ones",
         "dice": "pooled voxels at the threshold of the run",
         "oracle_dice": "pooled voxels at the threshold that the truth itself chose",

@@ -37,7 +37,7 @@ def evaluate_cases(predictions: Path, truth: Truth, task: Task) -> Evaluation:
         raise EvaluationError(
             f"{len(known)} scored cases are all {'known' if any(known.values()) else 'unknown'}: "
             "name values of the column in the task's setting `unknown`, for instance "
-            "--settings 'unknown=[Hand]', and predict some cases of both"
+            "--settings 'unknown=[\"Hand\"]', and predict some cases of both"
         )
 
     def area(names: Sequence[str]) -> float:

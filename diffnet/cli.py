@@ -24,6 +24,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "scans": ("--input", "-i"),
     "out": ("-o",),
     "overrides": ("--set",),
+    "conditions": ("--condition",),
+    "knobs": ("--knob",),
 }
 
 ABOUT = """Diffusion models for medical images that configure themselves.

@@ -32,6 +32,9 @@ def tiny_plan(
     settings = {"classes": CLASSES} if task == "segmentation" else dict(wanted or {})
     meaning = TASKS[task].from_json(settings)
     given = 2 if task in ("translation", "segmentation") else 1
+    if getattr(meaning, "maps", False):
+        settings["classes"] = CLASSES
+        meaning = TASKS[task].from_json(settings)
     made = meaning.target_channels(1)
     open_ = (0.4,) * made
     guess = LinearGuess(0, ((),) * made, (0.0,) * made, open_) if meaning.given else None
@@ -44,7 +47,7 @@ def tiny_plan(
         shape=(1, 16, 16) if dims == 2 else (8, 8, 8),
         patch=(12, 12) if dims == 2 else (8, 8, 8),
         target_channels=made,
-        image_channels=meaning.image_channels(given) if meaning.given else 0,
+        image_channels=meaning.image_channels(given) if meaning.given or meaning.steers else 0,
         classes=classes,
         network=NetworkPlan(
             widths=(8, 16),
@@ -66,7 +69,7 @@ def tiny_plan(
         dims=dims,
         channels=("a", "b")[:given],
         targets=("c",) if task == "translation" else (),
-        labels={"background": 0, "one": 1, "two": 2} if task == "segmentation" else {},
+        labels={"background": 0, "one": 1, "two": 2} if "classes" in settings else {},
         scales={"image": (ScaleRule(),) * given, "target": (ScaleRule(),)},
         guess=guess,
         class_field="class" if classes else None,

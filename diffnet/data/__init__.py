@@ -10,7 +10,7 @@ from .guess import LinearGuess, feature_pairs, features, fit_guess
 from .intensity import STD, Scale, ScaleRule, clipped, fit_scale
 from .lesion_map import MapCleaning, body_of, cleaned, lesion_mask
 from .listing import find_scans
-from .metadata import FIELD_KINDS, DatasetError, MetadataField
+from .metadata import FIELD_KINDS, DatasetError, MetadataField, read_cases
 from .naming import nearest
 from .parallel import WorkerError, each
 from .phantom import PhantomError, write_phantom
@@ -95,6 +95,7 @@ __all__ = [
     "nearest",
     "orientation",
     "prepare",
+    "read_cases",
     "read_header",
     "read_json",
     "split_cases",

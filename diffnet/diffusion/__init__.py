@@ -18,6 +18,7 @@ from .counterfactual import ClassifierGuided, Fusing, LabelGuided, NoisyClassifi
 from .denoiser import BLANK, Denoiser, Remembering, Wrap, WrappedDenoiser, keep
 from .direct_denoiser import DirectDenoiser
 from .ensemble import Ensemble, Mirrored, Planes, SliceWise
+from .first_stage import FirstStage, Terms
 from .guidance import *  # noqa: F403
 from .guidance import __all__ as _guidance
 from .healing import (
@@ -32,6 +33,7 @@ from .healing import (
 )
 from .inverse import *  # noqa: F403
 from .inverse import __all__ as _inverse
+from .learned_codec import LearnedCodec
 from .learned_variance import LearnedVariance
 from .method import Diffusion, Method
 from .network_denoiser import NetworkDenoiser, per_channel
@@ -88,6 +90,9 @@ __all__ = [
     "DirectDenoiser",
     "Ensemble",
     "Epsilon",
+    "FirstStage",
+    "LearnedCodec",
+    "Terms",
     "FlowVelocity",
     "FromImage",
     "FromInversion",

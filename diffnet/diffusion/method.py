@@ -52,7 +52,8 @@ class Diffusion(Method):
 
     codec: takes images to the space in which all of these work; None is the images' own. What
     `sample` and `mean` are asked and answer is in the images' space either way.
-    guidance: how strongly conditions act at sampling where nothing else is asked.
+    guidance: how strongly conditions act at sampling where nothing else is asked; it stays to be
+    read as `recommended` when another one is set.
     """
 
     def __init__(
@@ -70,7 +71,8 @@ class Diffusion(Method):
         self.sampler = sampler
         self.start = FromNoise() if start is None else start
         self.codec = codec
-        self.guidance = Guidance() if guidance is None else guidance
+        self.recommended = Guidance() if guidance is None else guidance
+        self.guidance = self.recommended
 
     def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         if self.codec is not None:

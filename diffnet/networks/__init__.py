@@ -1,6 +1,8 @@
 """Torch modules in 2-D and 3-D that methods are built on."""
 
+from .autoencoder import Autoencoder
 from .classifier import Classifier
+from .discriminator import PatchDiscriminator
 from .from_monai import (
     LevelTable,
     MonaiDiffusion,
@@ -12,14 +14,20 @@ from .from_monai import (
     segresnet,
 )
 from .probabilities import Probabilities
+from .spade import SpadeUNet
 from .unet import UNet
+from .vq import Codebook
 
 __all__ = [
+    "Autoencoder",
     "Classifier",
+    "Codebook",
     "LevelTable",
     "MonaiDiffusion",
     "MonaiRegression",
+    "PatchDiscriminator",
     "Probabilities",
+    "SpadeUNet",
     "UNet",
     "basic_unet",
     "diffusion_model_unet",

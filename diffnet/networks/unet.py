@@ -121,7 +121,7 @@ class UNet(nn.Module):
         h = beside(x, image, self.dims, self.in_channels)
         size = h.shape[2:]
         embedding = self.embedding(len(h), time, label, scalars)
-        embedding, words = self._with_text(embedding, text)
+        embedding, words = self.with_text(embedding, text)
         h = self.stem(pad_to_multiple(h, self.factor))
         skips = []
         for i, stage in enumerate(self.encoder):
@@ -133,7 +133,7 @@ class UNet(nn.Module):
         h = self.head(self.norm(h))
         return crop_to_size(h, size)
 
-    def _with_text(
+    def with_text(
         self, embedding: Tensor, text: Tensor | None
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """The embedding with the text in it, and its tokens for attention."""

@@ -1,7 +1,7 @@
 """What is measured on a dataset, what is decided from it, and why."""
 
 from .budget import Budget, PlanError
-from .conditions import ScalarField, TextField, scalars_of
+from .conditions import ScalarField, TextField, scalars_of, words_of
 from .difference import Difference, differences
 from .fingerprint import (
     CaseMeasure,
@@ -59,4 +59,5 @@ __all__ = [
     "scalars_of",
     "take_fingerprint",
     "training_memory",
+    "words_of",
 ]

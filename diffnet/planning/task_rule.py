@@ -62,7 +62,7 @@ def plan_task(
 
 
 def _built(f: Fingerprint, name: str, settings: dict[str, Any]) -> Task:
-    if name == "segmentation":
+    if name == "segmentation" or settings.get("maps"):
         settings["classes"] = len(f.labels)
     try:
         return tasks()[name].from_json(settings, f"settings of {name}")

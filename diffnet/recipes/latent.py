@@ -39,6 +39,9 @@ class Latent(Recipe):
             object.__setattr__(self, name, getattr(inner, name))
         object.__setattr__(self, "papers", (*type(self).papers, *inner.papers))
 
+    def forgets(self, c: Configuration) -> float:
+        return self.inner.forgets(c)
+
     @property
     def inner(self) -> Recipe:
         from . import find_recipe

@@ -33,9 +33,13 @@ class Segmentation(Task):
 
     def as_target(self, array: Tensor) -> Tensor:
         """(B, 1, *S) class indices to (B, classes, *S)."""
-        hot = F.one_hot(array[:, 0].long(), self.classes).movedim(-1, 1)
-        return (2 * hot.float() - 1) * SIZE
+        return (2 * one_hot(array, self.classes) - 1) * SIZE
 
     def as_result(self, x: Tensor, given: Tensor | None = None) -> Tensor:
         """(B, classes, *S) to the index of the likeliest class, (B, 1, *S)."""
         return x.argmax(1, keepdim=True)
+
+
+def one_hot(array: Tensor, classes: int) -> Tensor:
+    """(B, 1, *S) class indices to (B, classes, *S), 1 in the channel of the class."""
+    return F.one_hot(array[:, 0].long(), classes).movedim(-1, 1).float()

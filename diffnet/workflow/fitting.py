@@ -13,6 +13,7 @@ from .batches import known_of
 from .distributed import Processes
 from .first_stage import with_codec
 from .fit import Fit
+from .gate import pass_gate
 from .learnable import classes_of, learnable
 from .preprocess import preprocess
 from .run import Run, pick_device
@@ -55,6 +56,8 @@ def fitting(
     cases = dataset.cases("train")
     fields = {c.id: c.fields for c in cases}
     split = learnable(dataset, plan, split_of(work.splits, cases, fold))
+    if first_stage is not None:
+        pass_gate(first_stage, store, split.val)
     return Fit(
         run=Run(work.run(configuration.name, _short(recipe, codec), fold, name)),
         plan=plan,

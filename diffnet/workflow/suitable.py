@@ -35,14 +35,15 @@ def refuse_unsuitable(
     if not np.isfinite(volume.array).all():
         raise UnsuitableScan("it holds NaN or infinite values: correct them first")
     if plan.dims == 3 and not isinstance(task, SuperResolution):
-        _refuse_spacing(volume, c)
+        refuse_spacing(volume, c)
     for name, rule, x in zip(wanted, plan.scales["image"], volume.array, strict=True):
         problem = None if trust_range else other_range(rule, x)
         if problem:
             raise UnsuitableScan(f"channel {name}: {problem}. --trust-range predicts all the same")
 
 
-def _refuse_spacing(volume: Volume, c: Configuration) -> None:
+def refuse_spacing(volume: Volume, c: Configuration) -> None:
+    """UnsuitableScan: voxels of quite another size than those trained on."""
     geometry = Geometry.plan(volume, None, c.transpose)
     planned = on_file_axes(c.spacing, geometry.axes)
     ratio = np.divide(volume.spacing, planned)

@@ -8,6 +8,7 @@ from pathlib import Path
 from ..data import Case, Dataset
 from .evaluate import evaluate
 from .evaluation import Evaluation
+from .from_maps import generate_from_maps
 from .generate import generate
 from .predict import predict
 from .run import Run
@@ -30,7 +31,12 @@ def validate(
     At most 24 cases, evenly spread. None where no case was held out.
     """
     out = run.folder / "validation"
-    if not run.task.scanned:
+    if run.task.steers:
+        maps = held_out_maps(run, dataset)
+        if not maps:
+            return None
+        generate_from_maps(run, maps, out, device=device, progress=progress)
+    elif not run.task.scanned:
         generate(run, out, _made(dataset), device=device, progress=progress)
     else:
         scans = held_out_scans(run, dataset)
@@ -60,6 +66,13 @@ def held_out_scans(run: Run, dataset: Dataset) -> dict[str, tuple[Path, ...]]:
     role = run.task.scanned
     there = [known[case] for case in spread if case in known]
     return {case.id: case.files[role] for case in there if role in case.files}
+
+
+def held_out_maps(run: Run, dataset: Dataset) -> dict[str, Path]:
+    """{case: label map} of the run's held-out cases."""
+    held = set(run.card["cases"]["val"])
+    cases = [c for c in dataset.cases("train") if c.id in held and "label" in c.files]
+    return {c.id: c.files["label"][0] for c in cases[: 2 * MOST_CASES]}
 
 
 def _made(dataset: Dataset) -> int:

@@ -1,0 +1,114 @@
+"""First stages: a codec that is trained, with reconstruction, prior and adversarial losses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .batch import Batch, Condition
+from .denoiser import Wrap, keep
+from .learned_codec import LearnedCodec
+from .method import Method
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How much each term of the loss counts.
+
+    Reconstruction: absolute and square by voxel, spectrum by amplitude of the Fourier transform.
+    prior: KL divergence to the standard normal, or the distance to the codebook. features: of the
+    discriminator, a perceptual loss that is learned along. adversarial_from: step from which the
+    discriminator plays.
+    """
+
+    absolute: float = 1.0
+    square: float = 0.0
+    spectrum: float = 0.0
+    prior: float = 1e-6
+    adversarial: float = 0.0
+    features: float = 0.0
+    adversarial_from: int = 0
+
+
+class FirstStage(Method):
+    """An autoencoder and, where it counts, a discriminator that plays against it."""
+
+    steps: Tensor
+
+    def __init__(self, codec: LearnedCodec, terms: Terms, discriminator: nn.Module | None) -> None:
+        super().__init__()
+        self.codec, self.terms, self.discriminator = codec, terms, discriminator
+        self.register_buffer("steps", torch.zeros((), dtype=torch.long))
+
+    def players(self) -> dict[str, nn.Module]:
+        both = {"model": self.codec, "discriminator": self.discriminator}
+        return {name: player for name, player in both.items() if player is not None}
+
+    def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
+        x = self.codec.padded(batch.target)
+        made, prior = self.reconstruct(x)
+        loss = self.distance(made, x)
+        if not self.training:
+            yield "model", loss
+            return
+        plays = self.discriminator is not None and self.steps >= self.terms.adversarial_from
+        self.steps += 1
+        loss = loss + self.terms.prior * prior
+        if plays:
+            loss = loss + self._deceit(made, x)
+        yield "model", loss
+        if plays:
+            real, fake = self.discriminator(x)[0], self.discriminator(made.detach())[0]
+            yield "discriminator", 0.5 * (torch.relu(1 - real).mean() + torch.relu(1 + fake).mean())
+
+    def reconstruct(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """What comes back of x, and the prior's term."""
+        network, codec = self.codec.network, self.codec
+        code = network.encode(x)
+        if codec.codebook is not None:
+            z, prior = codec.codebook(code)
+            return network.decode(z), prior
+        mean, log_variance = code.chunk(2, 1)
+        log_variance = log_variance.clamp(-30, 20)
+        z = mean
+        if self.training:
+            z = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
+        prior = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance)
+        return network.decode(z), prior.flatten(1).sum(1).mean()
+
+    def distance(self, made: Tensor, x: Tensor) -> Tensor:
+        made, terms = made.float(), self.terms
+        loss = terms.absolute * functional.l1_loss(made, x)
+        loss = loss + terms.square * functional.mse_loss(made, x)
+        if terms.spectrum:
+            axes = tuple(range(2, x.ndim))
+            ours, theirs = (torch.fft.rfftn(v, dim=axes, norm="ortho").abs() for v in (made, x))
+            loss = loss + terms.spectrum * functional.l1_loss(ours, theirs)
+        return loss
+
+    def _deceit(self, made: Tensor, x: Tensor) -> Tensor:
+        said, seen = self.discriminator(made)
+        loss = -self.terms.adversarial * said.mean()
+        if self.terms.features:
+            with torch.no_grad():
+                wanted = self.discriminator(x)[1]
+            apart = [functional.l1_loss(a, b) for a, b in zip(seen, wanted, strict=True)]
+            loss = loss + self.terms.features * sum(apart) / len(apart)
+        return loss
+
+    def sample(self, like: Tensor, condition: Condition, wrap: Wrap = keep) -> Tensor:
+        """The image of a code drawn from a normal law: what the first stage makes by itself."""
+        return self.codec.decode(
+            self.codec.std * torch.randn_like(self._code(like)), like.shape[2:]
+        )
+
+    def mean(self, like: Tensor, condition: Condition, wrap: Wrap = keep) -> Tensor:
+        """The image of the mean code."""
+        return self.codec.decode(torch.zeros_like(self._code(like)), like.shape[2:])
+
+    def _code(self, like: Tensor) -> Tensor:
+        return like.new_zeros(len(like), self.codec.channels, *self.codec.grid(like.shape[2:]))

@@ -8,6 +8,7 @@ import inspect
 from pathlib import Path
 
 from ..data import UserError
+from .ae_kl import AeKl
 from .anoddpm import AnoDDPM
 from .auto_ddpm import AutoDDPM
 from .blurred_residual import BlurredResidual
@@ -25,6 +26,9 @@ from .flow import Flow
 from .intensity_threshold import IntensityThreshold
 from .latent import WAVELET, Latent
 from .mddpm import MDDPM
+from .med_ddpm import MedDDPM
+from .medfusion import Medfusion
+from .mfdpm import MFDPM
 from .oct_ddpm import OctDDPM
 from .one_pass import OnePass
 from .pca_residual import PcaResidual
@@ -35,7 +39,9 @@ from .recipe import Recipe
 from .regression import Regression
 from .sampling import planned_sampler
 from .sdedit import SDEdit
+from .sdm import SDM
 from .ultrasound_ddpm import UltrasoundDDPM
+from .vq import Vq
 from .wdm import WDM
 
 RECIPES: dict[str, type[Recipe]] = {
@@ -64,6 +70,12 @@ RECIPES: dict[str, type[Recipe]] = {
     "wdm": WDM,
     "cwdm": CWDM,
     "latent": Latent,
+    "med_ddpm": MedDDPM,
+    "sdm": SDM,
+    "medfusion": Medfusion,
+    "mfdpm": MFDPM,
+    "ae_kl": AeKl,
+    "vq": Vq,
     "pet_ddpm": PetDDPM,
     "r2d2plus": R2D2Plus,
 }
@@ -109,10 +121,13 @@ __all__ = [
     "DDPMOOD",
     "EDM",
     "MDDPM",
+    "MFDPM",
     "PDDPM",
     "RECIPES",
+    "SDM",
     "WAVELET",
     "WDM",
+    "AeKl",
     "AnoDDPM",
     "AutoDDPM",
     "BlurredResidual",
@@ -122,6 +137,8 @@ __all__ = [
     "Flow",
     "IntensityThreshold",
     "Latent",
+    "MedDDPM",
+    "Medfusion",
     "OctDDPM",
     "OnePass",
     "PcaResidual",
@@ -131,6 +148,7 @@ __all__ = [
     "Regression",
     "SDEdit",
     "UltrasoundDDPM",
+    "Vq",
     "find_recipe",
     "planned_sampler",
 ]

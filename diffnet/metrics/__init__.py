@@ -2,6 +2,7 @@
 
 from .agreement import class_agreement, real_agreement
 from .calibration import Coverage, coverage, crps, spread_skill, spread_skill_of
+from .copies import Copies, Nearest, copies, embedding, nearest_images
 from .detection import (
     Counts,
     Lesions,
@@ -36,6 +37,7 @@ from .overlap import dice, dice_per_class, iou
 from .surface import hausdorff_95, surface_dice, surface_distances
 
 __all__ = [
+    "Copies",
     "Counts",
     "Coverage",
     "Difference",
@@ -43,6 +45,7 @@ __all__ = [
     "Interval",
     "Interval95",
     "Lesions",
+    "Nearest",
     "Neighbours",
     "TwoSample",
     "against_floor",
@@ -51,12 +54,14 @@ __all__ = [
     "best_dice",
     "bootstrap_interval",
     "class_agreement",
+    "copies",
     "count_lesions",
     "counts_of",
     "coverage",
     "crps",
     "dice",
     "dice_per_class",
+    "embedding",
     "energy_distance",
     "energy_test",
     "feature_scale",
@@ -70,6 +75,7 @@ __all__ = [
     "mmd",
     "mmd_test",
     "ms_ssim",
+    "nearest_images",
     "neighbours",
     "paired_difference",
     "pooled_interval",

@@ -70,5 +70,7 @@ class SDM(Recipe):
         process = DiscreteVariancePreserving("linear", self.steps)
         objective = Objective(TimeUniform(process), weight=EpsilonError())
         denoiser = NetworkDenoiser(self.network(c), process, Epsilon(c.noise.std), centred=False)
-        guidance = Guidance(self.guidance, forget=Forgotten(c.classes, image=True))
+        # Where nothing is forgotten, as in translation, there is nothing to compare with.
+        weight = self.guidance if c.training.forget > 0 else 1.0
+        guidance = Guidance(weight, forget=Forgotten(c.classes, image=True))
         return Diffusion(denoiser, objective, Ancestral(self.steps), guidance=guidance)

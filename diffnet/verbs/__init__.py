@@ -8,6 +8,7 @@ VERBS: dict[str, str] = {
     "train": "diffnet.verbs.train:train",
     "predict": "diffnet.verbs.predict:predict",
     "evaluate": "diffnet.verbs.evaluate:evaluate",
+    "audit": "diffnet.verbs.audit:audit",
     "compare": "diffnet.verbs.compare:compare",
     "report": "diffnet.verbs.report:report",
     "plan-and-train": "diffnet.verbs.plan_and_train:plan_and_train",

@@ -31,11 +31,11 @@ def write_gallery(
     ours, theirs = _by_class(made, made_classes), _by_class(real or {}, real_classes)
     rows = []
     for name in list(ours)[:CLASSES]:
-        rows += _rows(name, "made", [made[n] for n in ours[name][:ACROSS]])
+        rows += image_rows(name, "made", [made[n] for n in ours[name][:ACROSS]])
         beside = theirs.get(name, [])
         rng = np.random.default_rng(0)
         drawn = rng.choice(len(beside), min(ACROSS, len(beside)), replace=False)
-        rows += _rows(name, "real", [real[beside[i]] for i in sorted(drawn)] if real else [])
+        rows += image_rows(name, "real", [real[beside[i]] for i in sorted(drawn)] if real else [])
     return draw(rows, path)
 
 
@@ -49,7 +49,8 @@ def _by_class(
     return dict(sorted(found.items()))
 
 
-def _rows(name: str, kind: str, images: Sequence[Paths]) -> list[Row]:
+def image_rows(name: str, kind: str, images: Sequence[Paths]) -> list[Row]:
+    """One row of images, or none where there are none."""
     if not images:
         return []
     panels, aspect = [], 1.0

@@ -88,11 +88,10 @@ class Codec(nn.Module, ABC):
             open_ = raw if source is None else raw - self.raw_code(source.float())
             axes = (0, *range(2, raw.ndim))
             count += raw.numel() // raw.shape[1]
-            mean = mean + raw.double().sum(axes)
-            total, square = (
-                total + open_.double().sum(axes),
-                square + open_.double().square().sum(axes),
-            )
+            # Sums over batches are kept on the CPU: not every device has double precision.
+            mean = mean + raw.sum(axes).cpu().double()
+            total = total + open_.sum(axes).cpu().double()
+            square = square + open_.square().sum(axes).cpu().double()
         if count < 2:
             raise ValueError("a codec is measured on training examples, and there are none")
         variance = (square / count - (total / count) ** 2).clamp(min=0)
@@ -100,8 +99,8 @@ class Codec(nn.Module, ABC):
         floor = 1e-4 * variance.max()
         if floor == 0:
             raise ValueError("the training examples are all constant: there is nothing to learn")
-        self.shift.copy_(mean / count)
-        self.scale.copy_(variance.clamp(min=float(floor)).sqrt() / self.std)
+        self.shift.copy_((mean / count).float())
+        self.scale.copy_((variance.clamp(min=float(floor)).sqrt() / self.std).float())
 
 
 class HaarWavelet(Codec):

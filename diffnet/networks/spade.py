@@ -20,14 +20,14 @@ class Spade(nn.Module):
     """(1 + gamma(m)) norm(x) + beta(m): a map m (B, maps, *M) scales and shifts x (B, width, *S).
 
     m is brought onto the grid of x by taking the nearest voxel (Park et al., 2019,
-    arXiv:1903.07291). gamma and beta start at zero.
+    arXiv:1903.07291).
     """
 
     def __init__(self, dims: int, width: int, maps: int, kernel: tuple[int, ...]) -> None:
         super().__init__()
         self.norm = nn.GroupNorm(group_count(width), width, affine=False)
         self.seen = convolution(dims, maps, HIDDEN, kernel)
-        self.gamma_beta = zeroed(convolution(dims, HIDDEN, 2 * width, kernel))
+        self.gamma_beta = convolution(dims, HIDDEN, 2 * width, kernel)
 
     def forward(self, x: Tensor, m: Tensor) -> Tensor:
         m = functional.interpolate(m, size=x.shape[2:], mode="nearest-exact")

@@ -104,6 +104,9 @@ def plan_rows(plan: Plan) -> Rows:
     """(what, value): what a user wants to know before training starts."""
     names = ", ".join(n + (" (default)" if n == plan.default else "") for n in plan.configurations)
     rows: Rows = [("task", plan.task), ("configurations", names)]
+    more = [*dict.fromkeys(f.name for f in plan.scalars), *([plan.text.name] if plan.text else [])]
+    if more:
+        rows.append(("conditions", ", ".join(more)))
     if plan.class_field:
         rows.append(("condition", f"{plan.class_field}: {', '.join(plan.class_values)}"))
     if plan.guess is not None:

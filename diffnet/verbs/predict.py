@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from .predict_made import made, makes_images, refuse_scans, refuse_wishes
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -64,62 +65,14 @@ def predict(
 
     opened = Run.open(Path(run))
     how = {"steps": steps, "sampler": sampler, "seed": seed, "device": device, "overlap": overlap}
-    if opened.task.steers and scans is not None:
-        _refuse_scans(None, masks, simulate, output, samples)
-        asked_for = {"conditions": conditions or (), "guidance": guidance}
-        return _from_maps(opened, Path(scans), Path(out), asked_for, guidance_interval, how)
-    if cases is not None or rows is not None or not (scans or opened.task.scanned):
-        _refuse_scans(scans, masks, simulate, output, samples)
-        asked_for = {"labels": labels or (), "conditions": conditions or (), "rows": rows}
-        asked_for |= {"guidance": guidance, "interval": guidance_interval}
-        return _generated(opened, Path(out), cases, asked_for, how)
-    _refuse_wishes(labels, conditions, guidance)
+    wish = {"cases": cases, "labels": labels, "conditions": conditions, "rows": rows}
+    wish |= {"guidance": guidance, "interval": guidance_interval}
+    if makes_images(opened, scans, wish):
+        refuse_scans(opened, scans, masks, simulate, output, samples)
+        return made(opened, Path(out), scans, wish, how)
+    refuse_wishes(wish)
     how |= {"output": output, "samples": samples, "simulate": simulate, "trust_range": trust_range}
     return _predicted(opened, Path(out), scans, masks, how)
-
-
-def _generated(
-    run: Run, out: Path, cases: int | None, asked_for: dict[str, Any], how: dict[str, Any]
-) -> Predictions:
-    from ..workflow.generate import generate
-    from ..workflow.guided import asked
-
-    guidance = asked(asked_for.pop("guidance"), asked_for.pop("interval"))
-    with progress("generate", "image") as move:
-        return generate(run, out, cases, **asked_for, guidance=guidance, progress=move, **how)
-
-
-def _from_maps(
-    run: Run,
-    maps: Path,
-    out: Path,
-    asked_for: dict[str, Any],
-    interval: tuple[float, float] | None,
-    how: dict[str, Any],
-) -> Predictions:
-    from ..workflow.from_maps import generate_from_maps
-    from ..workflow.guided import asked
-
-    guidance = asked(asked_for.pop("guidance"), interval)
-    found = _maps(run, maps)
-    with progress("generate", "image") as move:
-        return generate_from_maps(
-            run, found, out, **asked_for, guidance=guidance, progress=move, **how
-        )
-
-
-def _maps(run: Run, folder: Path) -> dict[str, Path]:
-    """case -> label map: of a folder, a file, or a dataset's test (else its training) cases."""
-    from ..data import Dataset, UserError, find_scans
-
-    if not (folder / "dataset.json").is_file():
-        return {c: p[0] for c, p in find_scans(folder, run.plan.file_ending, 1).items()}
-    opened = Dataset.open(folder)
-    for split in ("test", "train"):
-        found = {c.id: c.files["label"][0] for c in opened.cases(split) if "label" in c.files}
-        if found:
-            return found
-    raise UserError(f"the dataset {folder} has no label maps: name a folder with label maps")
 
 
 def _predicted(
@@ -140,6 +93,12 @@ def _found(run: Run, scans: Path | None) -> dict[str, tuple[Path, ...]]:
     if scans is None:
         raise UserError(f"the run {run.folder} needs scans: give their folder with -i")
     folder = Path(scans)
+    if run.task.purpose == "reconstruct":
+        from ..workflow.measurements import find_measurements
+
+        measured = find_measurements(folder)
+        if measured:
+            return measured
     if not (folder / "dataset.json").is_file():
         return find_scans(folder, run.plan.file_ending, len(run.plan.channels))
     test = [c for c in Dataset.open(folder).cases("test") if "image" in c.files]
@@ -154,36 +113,3 @@ def _masks(run: Run, folder: Path) -> dict[str, Path]:
     from ..data import find_scans
 
     return {c: p[0] for c, p in find_scans(Path(folder), run.plan.file_ending, 1).items()}
-
-
-def _refuse_scans(
-    scans: Path | None,
-    masks: Path | None,
-    simulate: bool,
-    output: str | None,
-    samples: int | None,
-) -> None:
-    """UserError: generation was mixed with what belongs to scans."""
-    from ..data import UserError
-
-    given = {
-        "-i": scans is not None,
-        "--masks": masks is not None,
-        "--simulate": simulate,
-        "--output": output not in (None, "sample"),
-        "--samples": samples is not None,
-    }
-    wrong = [flag for flag, there in given.items() if there]
-    if wrong:
-        raise UserError(f"--cases generates images out of nothing: leave out {', '.join(wrong)}")
-
-
-def _refuse_wishes(
-    labels: list[str] | None, conditions: list[str] | None, guidance: float | None
-) -> None:
-    from ..data import UserError
-
-    given = {"--labels": labels, "--condition": conditions, "--guidance": guidance}
-    wrong = [flag for flag, value in given.items() if value]
-    if wrong:
-        raise UserError(f"{wrong[0]} is for generation, with --cases; these are scans")

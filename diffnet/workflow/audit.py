@@ -54,8 +54,8 @@ class Audit(Record):
             f"{said}{self.closer:.0%} of {self.made} made images (95 % interval {self.low:.0%} to "
             f"{self.high:.0%}, p = {self.p:.2g}) are nearest to a training image; "
             f"chance gives {self.chance:.0%}. {self.copied:.0%} are more alike to a training image "
-            f"than 95 % of the held-out images are; chance gives 5 %.\nThis is a screen and no proof: "
-            f"look at {SHEET}"
+            f"than 95 % of the held-out images are; chance gives 5 %.\nThis is a screen and no "
+            f"proof: look at {SHEET}"
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -114,6 +114,9 @@ class _Batch:
         size = c.shape if c.dims == 3 else c.shape[1:]
         like = torch.zeros(len(self.wanted), c.target_channels, *size, device=device)
         condition = condition_of(run.task, self.wanted, device)
+        if run.task.steers:  # a map that is 0 everywhere is one that is not given
+            empty = torch.zeros(len(self.wanted), c.image_channels, *size, device=device)
+            condition = replace(condition, image=empty)
         drawn = draw(method, like, condition, drawing, c, case_seeds(self.name, drawing))
         found = []
         for name, x in zip(names, drawn.x, strict=False):

@@ -1,0 +1,87 @@
+"""Networks that are told what to make: words, and a label at every voxel."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from diffnet.networks import SpadeUNet, UNet
+
+
+def shaken(network: nn.Module) -> nn.Module:
+    for p in network.parameters():
+        p.data += 0.1 * torch.randn_like(p)
+    return network.eval().requires_grad_(False)
+
+
+def layout(dims: int) -> dict:
+    return {
+        "dims": dims,
+        "in_channels": 1,
+        "out_channels": 1,
+        "widths": (8, 8),
+        "strides": ((1,) * dims, (2,) * dims),
+        "kernels": ((3,) * dims,) * 2,
+        "attention": (False, True),
+        "blocks": 1,
+    }
+
+
+def test_words_matter_and_padding_does_not() -> None:
+    network = shaken(UNet(**layout(2), words=9))
+    x, time = torch.randn(2, 1, 8, 8), torch.zeros(2)
+    one = network(x, time, text=torch.tensor([[3, 4, 0, 0]] * 2))
+    padded = network(x, time, text=torch.tensor([[3, 4, 0, 0, 0, 0]] * 2))
+    other = network(x, time, text=torch.tensor([[4, 3, 0, 0]] * 2))
+    empty = network(x, time, text=torch.zeros(2, 4, dtype=torch.long))
+    assert torch.allclose(one, padded, atol=1e-5)
+    assert not torch.allclose(one, other, atol=1e-4), "their order matters"
+    assert not torch.allclose(one, empty, atol=1e-4)
+    assert torch.allclose(network(x, time), empty, atol=1e-5), "no text is not given"
+
+
+def test_text_that_a_network_cannot_read_is_refused() -> None:
+    x, time = torch.randn(2, 1, 8, 8), torch.zeros(2)
+    with pytest.raises(ValueError, match="knows no words"):
+        UNet(**layout(2))(x, time, text=torch.ones(2, 3, dtype=torch.long))
+    with pytest.raises(ValueError, match="text has shape"):
+        UNet(**layout(2), words=9)(x, time, text=torch.ones(3, dtype=torch.long))
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_every_weight_of_the_text_learns(dims: int) -> None:
+    network = shaken(UNet(**layout(dims), words=5)).requires_grad_(True)
+    x = torch.randn(2, 1, *(8,) * dims)
+    text = torch.tensor([[1, 2, 3, 4, 0]] * 2)
+    network(x, torch.zeros(2), text=text).square().sum().backward()
+    still = [n for n, p in network.text.named_parameters() if not p.grad.abs().sum() > 0]
+    assert still == []
+    assert network.encoder[1].attention.context.weight.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_the_map_acts_where_it_differs(dims: int) -> None:
+    """Far from where two maps differ the answers are the same, without attention."""
+    settings = {**layout(dims), "attention": (False, False)}
+    network = shaken(SpadeUNet(3, **settings))
+    for module in network.modules():  # a norm over the image would carry the difference everywhere
+        if isinstance(module, nn.GroupNorm):
+            module.forward = lambda x, *_: x
+    size = (48,) * 2 if dims == 2 else (6, 6, 40)
+    x, time = torch.randn(1, 1, *size), torch.zeros(1)
+    one = torch.zeros(1, 3, *size)
+    other = one.clone()
+    other[..., -2:] = 1
+    change = (network(x, time, one) - network(x, time, other)).abs()
+    assert change[..., -2:].max() > 1e-4
+    assert change[..., 0].max() < 1e-5
+
+
+def test_maps_of_odd_sizes_fit_and_wrong_ones_do_not() -> None:
+    network = shaken(SpadeUNet(3, **layout(2)))
+    x, time = torch.randn(2, 1, 7, 9), torch.zeros(2)
+    assert network(x, time, torch.zeros(2, 3, 7, 9)).shape == x.shape
+    assert torch.allclose(network(x, time), network(x, time, torch.zeros(2, 3, 7, 9)))
+    with pytest.raises(ValueError, match="3 channels"):
+        network(x, time, torch.zeros(2, 2, 7, 9))

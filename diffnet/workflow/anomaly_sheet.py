@@ -35,9 +35,13 @@ def write_anomaly_sheet(
     top = max(float(np.quantile(Volume.read(c.map).array, 0.999)) for c in chosen) or 1.0
     rows = []
     for case in chosen:
-        dice = f"Dice {number(values[case.name], 2)}" if case.name in values else "no lesion"
+        dice = f"Dice {number(values[case.name], 2)}" if case.name in values else _without(case)
         rows += list(_rows(case, healed.get(case.name, ()), dice, top))
     return draw(rows, path)
+
+
+def _without(case: Any) -> str:
+    return "ill, place not known" if case.ill and not case.truth else "no lesion"
 
 
 def _rows(case: Any, healed: tuple[Path, ...], said: str, top: float) -> Iterator[Row]:

@@ -212,8 +212,8 @@ class Fit:
         """Keep the average that does best on held-out cases; without any, the first."""
         if not self.processes.first:
             return
-        looks = [self._look(trainer, held_out, i) for i in range(len(trainer.averages))]
-        looks = looks if held_out else []
+        averages = range(len(trainer.averages)) if held_out else ()
+        looks = [self._look(trainer, held_out, i) for i in averages]
         best = min(range(len(looks)), key=lambda i: looks[i].rank) if looks else 0
         self.run.write_weights(trainer.averages[best].weights(trainer.method))
         card = self._card(trainer, finished=True)

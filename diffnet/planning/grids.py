@@ -133,7 +133,7 @@ def default_configuration(
         value, rule = "3d_lowres", "the finest grid on which whole volumes fit"
     else:
         value, rule = "3d_fullres", "volumes whose slices belong together"
-    reasons.add("default", value, rule, facts, "`compare --train` measures it on held-out cases")
+    reasons.add("default", value, rule, facts, "training both and `diffnet compare` on the runs")
     return value
 
 

@@ -120,7 +120,9 @@ class _Batch:
         drawn = draw(method, like, condition, drawing, c, case_seeds(self.name, drawing))
         found = []
         for name, x in zip(names, drawn.x, strict=False):
-            path = result_path(out, name, run.plan.file_ending)
+            # series of DICOM files are written by scanners alone
+            ending = ".nii.gz" if run.plan.file_ending == "/" else run.plan.file_ending
+            path = result_path(out, name, ending)
             made_volume(run, x[None]).write(path)
             found.append((name, str(path.relative_to(out))))
         seconds = (time.perf_counter() - began) / len(self.wanted)

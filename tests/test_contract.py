@@ -10,7 +10,7 @@ import torch
 from tiny import tiny_plan
 
 from diffnet.diffusion import SAMPLERS, Batch
-from diffnet.recipes import RECIPES, find_recipe
+from diffnet.recipes import RECIPES, SolverRecipe, find_recipe
 from diffnet.tasks import TASKS
 from diffnet.workflow.batches import assemble
 
@@ -27,8 +27,15 @@ KNOBS = {
     "ultrasound_ddpm": {"calls": 3},
     "pet_ddpm": {"calls": 3},
     "r2d2plus": {"calls": 3},
+    **{name: {"calls": 4} for name, recipe in RECIPES.items() if issubclass(recipe, SolverRecipe)},
     "wdm": {"steps": 12},
     "cwdm": {"steps": 12},
+    "med_ddpm": {"steps": 8},
+    "sdm": {"steps": 8},
+    "medfusion": {"steps": 20, "calls": 4},
+    "mfdpm": {"steps": 8},
+    "ae_kl": {"factor": 2, "adversarial_from": 0},
+    "vq": {"factor": 2, "adversarial_from": 0, "size": 16},
 }
 
 
@@ -86,6 +93,8 @@ def test_learns_and_makes(recipe: str, task: str, dims: int) -> None:
         like, asked = torch.zeros_like(batch.target), batch.condition
         if meaning.starts:
             asked = replace(asked, source=meaning.condition(batch.target, asked.label).source)
+        if meaning.purpose == "reconstruct":
+            asked = replace(asked, measurement=meaning.measure(batch.target))
         for made in (method.sample(like, asked), method.mean(like, asked)):
             assert made.shape == batch.target.shape
             assert torch.isfinite(made).all()

@@ -339,7 +339,7 @@ def test_generation_by_class_and_its_names(tmp_path: Path) -> None:
     np.testing.assert_array_equal(same, Volume.read(tmp_path / "out/head-00001.png").array)
     only = generate(run, tmp_path / "heads", 2, labels=["head"])
     assert [d.case for d in only.cases] == ["head-00001", "head-00002"]
-    with pytest.raises(PredictionError, match=r"no value 'hed'\. Did you mean head\?"):
+    with pytest.raises(PredictionError, match=r"no value 'hed': did you mean 'head'\?"):
         generate(run, tmp_path / "x", 1, labels=["hed"])
 
 

@@ -11,15 +11,16 @@ from pathlib import Path
 
 import torch
 
-from ..data import UserError, nearest, read_cases, written_whole
+from ..data import nearest, read_cases, written_whole
 from ..diffusion import Condition
 from ..planning import Plan, scalars_of, words_of
 from ..tasks import Task
+from .predict import PredictionError
 
 BEYOND = 0.25  # of the range of a number, that it may lie outside of what was seen
 
 
-class WantedError(UserError):
+class WantedError(PredictionError):
     """A condition that the run was not trained for, or a value that it has never seen."""
 
 

@@ -12,34 +12,52 @@ from .ae_kl import AeKl
 from .anoddpm import AnoDDPM
 from .auto_ddpm import AutoDDPM
 from .blurred_residual import BlurredResidual
+from .ccdf import CCDF
 from .cdpm import CDPM
+from .csgm import CSGM
 from .cwdm import CWDM
 from .dae import DAE
+from .daps import DAPS
 from .ddm2 import DDM2
+from .ddnm import DDNM
 from .ddpm import DDPM
 from .ddpm_ood import DDPMOOD
+from .ddrm import DDRM
+from .dds import DDS
+from .diffpir import DiffPIR
 from .diffpure import DiffPure
 from .diffuse_fusion import DiffuseFusion
+from .diffuse_recon import DiffuseRecon
 from .diffusion_anomaly import DiffusionAnomaly
+from .dps import DPS
 from .edm import EDM
 from .flow import Flow
 from .intensity_threshold import IntensityThreshold
 from .latent import WAVELET, Latent
+from .mcg import MCG
 from .mddpm import MDDPM
 from .med_ddpm import MedDDPM
 from .medfusion import Medfusion
 from .mfdpm import MFDPM
+from .mmps import MMPS
 from .oct_ddpm import OctDDPM
 from .one_pass import OnePass
 from .pca_residual import PcaResidual
 from .pddpm import PDDPM
 from .pet_ddpm import PetDDPM
+from .pigdm import PiGDM
+from .pnpdm import PnPDM
 from .r2d2plus import R2D2Plus
 from .recipe import Recipe
+from .red_diff import REDDiff
 from .regression import Regression
+from .repaint import RePaint
 from .sampling import planned_sampler
+from .score_mri import ScoreMRI
 from .sdedit import SDEdit
 from .sdm import SDM
+from .solving import Solved, SolverRecipe
+from .song import Song
 from .ultrasound_ddpm import UltrasoundDDPM
 from .vq import Vq
 from .wdm import WDM
@@ -78,6 +96,23 @@ RECIPES: dict[str, type[Recipe]] = {
     "vq": Vq,
     "pet_ddpm": PetDDPM,
     "r2d2plus": R2D2Plus,
+    "daps": DAPS,
+    "dds": DDS,
+    "diffpir": DiffPIR,
+    "dps": DPS,
+    "mcg": MCG,
+    "pigdm": PiGDM,
+    "mmps": MMPS,
+    "ddnm": DDNM,
+    "ddrm": DDRM,
+    "score_mri": ScoreMRI,
+    "song": Song,
+    "diffuse_recon": DiffuseRecon,
+    "repaint": RePaint,
+    "ccdf": CCDF,
+    "csgm": CSGM,
+    "pnpdm": PnPDM,
+    "red_diff": REDDiff,
 }
 
 
@@ -113,15 +148,24 @@ def _own(file: str, name: str) -> type[Recipe]:
 
 
 __all__ = [
+    "CCDF",
     "CDPM",
+    "CSGM",
     "CWDM",
     "DAE",
+    "DAPS",
     "DDM2",
+    "DDNM",
     "DDPM",
     "DDPMOOD",
+    "DDRM",
+    "DDS",
+    "DPS",
     "EDM",
+    "MCG",
     "MDDPM",
     "MFDPM",
+    "MMPS",
     "PDDPM",
     "RECIPES",
     "SDM",
@@ -131,8 +175,10 @@ __all__ = [
     "AnoDDPM",
     "AutoDDPM",
     "BlurredResidual",
+    "DiffPIR",
     "DiffPure",
     "DiffuseFusion",
+    "DiffuseRecon",
     "DiffusionAnomaly",
     "Flow",
     "IntensityThreshold",
@@ -143,10 +189,18 @@ __all__ = [
     "OnePass",
     "PcaResidual",
     "PetDDPM",
+    "PiGDM",
+    "PnPDM",
     "R2D2Plus",
+    "REDDiff",
+    "RePaint",
     "Recipe",
     "Regression",
     "SDEdit",
+    "ScoreMRI",
+    "Solved",
+    "SolverRecipe",
+    "Song",
     "UltrasoundDDPM",
     "Vq",
     "find_recipe",

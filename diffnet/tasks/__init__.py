@@ -5,6 +5,7 @@ from .denoising import Denoising
 from .generation import Generation
 from .inpainting import Inpainting, with_holes
 from .out_of_distribution import OutOfDistribution
+from .reconstruction import Reconstruction, Units, from_line_integrals
 from .returning import Harmonisation, Purification
 from .segmentation import Segmentation
 from .super_resolution import SuperResolution
@@ -24,6 +25,7 @@ TASKS: dict[str, type[Task]] = {
         OutOfDistribution,
         Purification,
         Harmonisation,
+        Reconstruction,
     )
 }
 
@@ -36,9 +38,12 @@ __all__ = [
     "Inpainting",
     "OutOfDistribution",
     "Purification",
+    "Reconstruction",
     "Segmentation",
     "SuperResolution",
     "Task",
     "Translation",
+    "Units",
+    "from_line_integrals",
     "with_holes",
 ]

@@ -12,9 +12,19 @@ import torch
 from torch import Tensor
 
 from ..data import Record, UserError
-from ..diffusion import Condition, Denoiser, Diffusion, Method, Tiled, Wrap, WrappedDenoiser
+from ..diffusion import (
+    SAMPLERS,
+    SOLVERS,
+    Condition,
+    Denoiser,
+    Diffusion,
+    Method,
+    Tiled,
+    Wrap,
+    WrappedDenoiser,
+)
 from ..planning import Configuration, Workload, prediction_memory
-from ..recipes import planned_sampler
+from ..recipes import Solved, planned_sampler
 from .run import Run
 
 OUTPUTS = ("mean", "sample", "samples")
@@ -71,7 +81,8 @@ def drawing_of(
     if k < 1 or (steps is not None and steps < 1) or not 0 <= overlap < 1:
         raise DrawingError("samples and steps are at least 1, overlap is from 0 to below 1")
     with torch.random.fork_rng(devices=[]):
-        draws = isinstance(run.method, Diffusion)
+        method = run.method
+    draws = isinstance(method, Diffusion)
     if not draws and (steps or sampler or output == "samples"):
         raise DrawingError(
             f"the recipe {run.card['recipe']['name']} gives one answer without drawing: leave out "
@@ -80,18 +91,39 @@ def drawing_of(
     k = k if output == "samples" else 1
     if not draws:
         return Drawing(output, k, None, None, seed, overlap)
-    return Drawing(output, k, steps or plan.steps, sampler or plan.sampler, seed, overlap)
+    own, calls = own_sampler(method, run.configuration)
+    return Drawing(output, k, steps or calls, sampler or own, seed, overlap)
+
+
+def own_sampler(method: Method, c: Configuration) -> tuple[str, int]:
+    """(name, steps): the solver of the recipe where it has one, else what is planned."""
+    if isinstance(method, Solved):
+        return method.solver, method.sampler.steps
+    return c.sampling.sampler, c.sampling.steps
 
 
 def with_sampler(method: Method, c: Configuration, drawing: Drawing) -> Method:
-    """`method` set to walk as `drawing` says."""
-    if isinstance(method, Diffusion) and drawing.sampler is not None:
-        plan = replace(c.sampling, sampler=drawing.sampler, steps=drawing.steps)
-        if (plan.sampler, plan.steps) != (c.sampling.sampler, c.sampling.steps):
-            try:
-                method.sampler = planned_sampler(replace(c, sampling=plan))
-            except ValueError as error:
-                raise DrawingError(str(error)) from error
+    """`method` set to walk as `drawing` says. DrawingError: solvers and tasks that do not fit."""
+    if not isinstance(method, Diffusion) or drawing.sampler is None:
+        return method
+    own = own_sampler(method, c)
+    if (drawing.sampler, drawing.steps) == own:
+        return method
+    solves = isinstance(method, Solved)
+    if solves and drawing.sampler == own[0]:
+        method.sampler = replace(method.sampler, steps=drawing.steps)
+        return method
+    if solves != (drawing.sampler in SOLVERS) and drawing.sampler in SOLVERS | SAMPLERS:
+        there = ", ".join(SOLVERS if solves else SAMPLERS)
+        raise DrawingError(
+            f"{drawing.sampler} {'knows no measurement' if solves else 'needs a measurement'}; "
+            f"here there are {there}"
+        )
+    plan = replace(c.sampling, sampler=drawing.sampler, steps=drawing.steps)
+    try:
+        method.sampler = planned_sampler(replace(c, sampling=plan))
+    except ValueError as error:
+        raise DrawingError(str(error)) from error
     return method
 
 

@@ -15,13 +15,15 @@ from torch import Tensor
 
 from ..data import UserError, Volume, file_ending
 from ..diffusion import Condition, Method
-from ..tasks import Inpainting
+from ..tasks import Inpainting, Reconstruction
 from .anomalies import examine, unfamiliar
 from .detection import detection_of, familiarity_of
 from .draws import Drawing, draw, drawing_of, with_sampler
 from .fit import peak_memory_mb
 from .guessing import guessed
 from .ledger import Done, Ledger, Predictions, case_key, settings_key
+from .measurement_files import MEASURED
+from .measurements import MeasuredScan, read_measured
 from .results import result_path, result_volume, simulated_volumes, spread_volume
 from .run import Run, pick_device
 from .scans import Scan, read_scan
@@ -175,6 +177,9 @@ class _Job:
         run = self.run
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)  # what is simulated is drawn, too
+            if isinstance(run.task, Reconstruction) and run.task.starts:
+                how = (self.simulate, self.trust_range)
+                return read_measured(run.plan, run.configuration, run.task, paths, *how)
             return read_scan(
                 run.plan,
                 run.configuration,
@@ -191,6 +196,8 @@ class _Job:
         channels = run.configuration.target_channels
         like = given.new_zeros(len(given), channels, *given.shape[2:])
         condition = run.task.condition(given, None)
+        if isinstance(scan, MeasuredScan):
+            condition = replace(condition, measurement=scan.measurement.to(self.device))
         source = condition.source
         if source is not None and source.shape[1] != channels:
             raise PredictionError(
@@ -218,7 +225,7 @@ def case_seeds(case: str, drawing: Drawing) -> list[int]:
 def written_ending(paths: Paths) -> str:
     """The format of results: the scan's; for DICOM, which is written by scanners alone, .nii.gz."""
     ending = "" if paths[0].is_dir() else file_ending(paths[0])
-    return ".nii.gz" if ending in ("", ".dcm") else ending
+    return ".nii.gz" if ending in ("", ".dcm", *MEASURED) else ending
 
 
 def _refuse_call(

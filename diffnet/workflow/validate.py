@@ -42,7 +42,7 @@ def validate(
         scans = held_out_scans(run, dataset)
         if not scans:
             return None
-        simulate = run.task.makes in run.task.given
+        simulate = run.task.makes in run.task.given or run.task.purpose == "reconstruct"
         predict(run, scans, out, device=device, simulate=simulate, progress=progress)
         if run.task.purpose in ("denoise", "return", "ood"):
             judged = run.task.judged_by

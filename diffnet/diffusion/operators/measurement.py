@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import torch
@@ -40,7 +41,18 @@ class Measurement:
         noise = self.noise
         if isinstance(noise, GaussianNoise) and isinstance(noise.std, Tensor):
             noise = GaussianNoise(noise.std.to(device))
-        return Measurement(self.y.to(device), self.operator.to(device), noise)
+        # a copy: others may hold the same operator where it is
+        operator = copy.deepcopy(self.operator).to(device)
+        return Measurement(self.y.to(device), operator, noise)
+
+    def rescaled(self, gain: float, offset: float) -> Measurement:
+        """The same measurement of gain x + offset instead of x. TypeError: not Gaussian noise."""
+        if not isinstance(self.noise, GaussianNoise):
+            raise TypeError(f"{type(self.noise).__name__} has units of its own, and keeps them")
+        like = self.operator.adjoint(self.y)
+        moved = self.operator(torch.full_like(like, offset))
+        noise = GaussianNoise(abs(gain) * self.noise.std)
+        return Measurement(gain * self.y + moved, self.operator, noise)
 
     def log_likelihood(self, x: Tensor) -> Tensor:
         """ln p(y | x) in nats (B,), of what was sampled."""

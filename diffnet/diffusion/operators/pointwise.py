@@ -80,10 +80,6 @@ class FromReal(Operator):
     def adjoint(self, y: Tensor) -> Tensor:
         return y.unflatten(1, (-1, 2))[:, :, 0]
 
-    def first_look(self, y: Tensor) -> Tensor:
-        """The modulus: nothing of the image is lost, whatever its phase."""
-        return as_complex(y).abs()
-
 
 def as_complex(x: Tensor) -> Tensor:
     """(B, 2C, *S) real, channels (re, im, re, im, ...), to (B, C, *S) complex."""

@@ -16,6 +16,8 @@ from .operator import Operator
 class Projector(Operator):
     """Line integrals y (B, C, views, bins) of images x (B, C, Y, X), in units of x times mm.
 
+    Slices of volumes (B, C, Z, Y, X) are measured one by one, to (B, C, Z, views, bins).
+
     Each ray steps from row to row (or column to column, where it runs flatter) and interpolates
     linearly between two voxels (Joseph, 1982). The weights are kept as a sparse matrix and its
     transpose, so that forward and adjoint are adjoint to rounding: about 16 bytes times views x
@@ -38,18 +40,22 @@ class Projector(Operator):
         self._keep("_voxel", voxel, ray, weight.to(dtype), shape[::-1])
 
     def forward(self, x: Tensor) -> Tensor:
-        if tuple(x.shape[2:]) != self.size:
+        if tuple(x.shape[-2:]) != self.size:
             raise ValueError(f"these rays cross images of {self.size}, not {tuple(x.shape[2:])}")
-        y = _Product.apply(x.flatten(2), *self._matrices())
-        return y.unflatten(2, (len(self.beams.angles), self.beams.bins))
+        flat = x.reshape(len(x), -1, self.size[0] * self.size[1])
+        y = _Product.apply(flat, *self._matrices())
+        return y.reshape(*x.shape[:-2], len(self.beams.angles), self.beams.bins)
 
     def adjoint(self, y: Tensor) -> Tensor:
         forward, back = self._matrices()
-        return _Product.apply(y.flatten(2), back, forward).unflatten(2, self.size)
+        flat = y.reshape(len(y), -1, y.shape[-2] * y.shape[-1])
+        return _Product.apply(flat, back, forward).reshape(*y.shape[:-2], *self.size)
 
     def first_look(self, y: Tensor) -> Tensor:
         """Filtered back-projection, of views that stand for the arc they cover."""
-        return filtered_back_projection(self.beams, self.size, self.spacing, y)
+        flat = y.reshape(len(y), -1, *y.shape[-2:])
+        image = filtered_back_projection(self.beams, self.size, self.spacing, flat)
+        return image.reshape(*y.shape[:-2], *self.size)
 
     def _keep(
         self, name: str, row: Tensor, column: Tensor, weight: Tensor, shape: tuple[int, int]

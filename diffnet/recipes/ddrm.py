@@ -1,0 +1,23 @@
+"""DDRM: each measured component is mixed by its own noise level."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from .solving import VariancePreservingSolver
+
+
+@dataclass(frozen=True)
+class DDRM(VariancePreservingSolver):
+    """Spectral mixing; eta 0.85, eta_b 1, 20 steps.
+
+    For operators all of whose singular values are 0 or one number; others are refused by name.
+    """
+
+    calls: int = 20
+
+    solver: ClassVar[str] = "ddrm"
+    papers: ClassVar[tuple[str, ...]] = (
+        "Kawar, Elad, Ermon, Song (2022). Denoising diffusion restoration models. arXiv:2201.11793",
+    )

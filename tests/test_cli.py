@@ -180,7 +180,7 @@ def test_tables_and_json(capsys) -> None:
     assert cli.run(["recipes", "--task", "generation", "--json"]) == 0
     names = {row["recipe"] for row in json.loads(capsys.readouterr().out)}
     assert "edm" in names
-    assert "regression" not in names
+    assert "anoddpm" not in names
 
 
 @dataclass

@@ -238,12 +238,13 @@ def test_sigma_min_is_half_the_floor_within_bounds():
     assert low(0.9) == pytest.approx(0.1)
 
 
-def test_half_of_the_examples_are_blank_where_something_is_given():
+def test_half_of_the_examples_and_more_of_labels_are_blank_where_something_is_given():
     for name, settings in FULL.items():
         plan = make_plan(fingerprint(**settings))
         c = plan.configurations[plan.default]
         given = "generation" not in name
-        assert c.noise.blank == (0.5 if given else 0.0)
+        share = 0.75 if c.kind == "label" else 0.5
+        assert c.noise.blank == (share if given else 0.0)
         assert c.sampling.output == ("mean" if given else "sample")
 
 

@@ -18,6 +18,7 @@ from diffnet.workflow.draws import Drawing, draw, drawing_of, fits
 from diffnet.workflow.generate import generate
 from diffnet.workflow.predict import PredictionError, predict
 from diffnet.workflow.refined import finer
+from diffnet.workflow.results import write_result
 from diffnet.workflow.run import Run
 from diffnet.workflow.suitable import other_range
 
@@ -376,3 +377,18 @@ def test_more_steps_are_more_calls(run: Run, tmp_path: Path) -> None:
     many = predict(run, paths, tmp_path / "many", output="sample", sampler="ddim", steps=6)
     assert (few.cases[0].network_calls, many.cases[0].network_calls) == (3, 6)
     assert run.configuration.sampling.steps == 3
+
+
+def test_channels_in_files_of_their_own_come_back_so(tmp_path: Path) -> None:
+    """Two channels do not fit into one picture: each is written as the dataset has it."""
+    volume = Volume.of(np.arange(2 * 3 * 4, dtype=np.float32).reshape(2, 1, 3, 4))
+    found = write_result(volume.as_type(np.uint8), tmp_path / "a.png", apart=True)
+    assert [p.name for p in found] == ["a_0000.png", "a_0001.png"]
+    assert np.array_equal(Volume.read(found).array, volume.array)
+    assert write_result(volume.as_type(np.uint8), tmp_path / "b.png", apart=False) != []
+    assert [p.name for p in write_result(volume, tmp_path / "c.nii.gz", apart=True)] == [
+        "c_0000.nii.gz",
+        "c_0001.nii.gz",
+    ]
+    one = volume.with_array(volume.array[:1])
+    assert [p.name for p in write_result(one, tmp_path / "d.nii.gz", True)] == ["d.nii.gz"]

@@ -175,7 +175,7 @@ def test_a_bad_case_is_named_and_the_others_are_kept(
     dataset, tmp_path, processes, many_processes
 ) -> None:
     p, c = paired(labels={"background": 0, "tumour": 7})
-    with pytest.raises(WorkerError, match=r"p0: the label map holds the values \[3\]"):
+    with pytest.raises(WorkerError, match=r"p\d: the label map holds the values \[3\]"):
         preprocess(dataset, p, c, tmp_path / "w", processes)
     (dataset.folder / "imagesTr" / "p2_0000.nii.gz").write_bytes(b"no image")
     p, c = paired()

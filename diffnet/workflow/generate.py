@@ -20,7 +20,7 @@ from .guided import Asked, guided
 from .ledger import Done, Ledger, Predictions, settings_key
 from .predict import PredictionError, case_seeds, ready
 from .refined import on_file_axes
-from .results import INTEGER_FORMATS, result_path
+from .results import INTEGER_FORMATS, result_path, write_result
 from .run import Run, pick_device
 from .scans import as_array
 from .wanted import Wanted, condition_of, wanted_cases, write_wanted
@@ -123,10 +123,10 @@ class _Batch:
             # series of DICOM files are written by scanners alone
             ending = ".nii.gz" if run.plan.file_ending == "/" else run.plan.file_ending
             path = result_path(out, name, ending)
-            made_volume(run, x[None]).write(path)
-            found.append((name, str(path.relative_to(out))))
+            written = write_result(made_volume(run, x[None]), path, apart=False)
+            found.append((name, tuple(str(p.relative_to(out)) for p in written)))
         seconds = (time.perf_counter() - began) / len(self.wanted)
-        return [Done(n, key, (f,), seconds, drawn.calls, drawn.windows) for n, f in found]
+        return [Done(n, key, f, seconds, drawn.calls, drawn.windows) for n, f in found]
 
 
 def refuse_given(run: Run) -> None:

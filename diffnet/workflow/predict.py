@@ -24,7 +24,7 @@ from .guessing import guessed
 from .ledger import Done, Ledger, Predictions, case_key, settings_key
 from .measurement_files import MEASURED
 from .measurements import MeasuredScan, read_measured
-from .results import result_path, result_volume, simulated_volumes, spread_volume
+from .results import result_path, result_volume, simulated_volumes, spread_volume, write_result
 from .run import Run, pick_device
 from .scans import Scan, read_scan
 
@@ -122,8 +122,8 @@ class _Job:
 
         def write(volume: Volume, what: str = "") -> None:
             path = result_path(self.out, case, ending, what)
-            volume.write(path)
-            files.append(str(path.relative_to(self.out)))
+            written = write_result(volume, path, apart=len(paths) > 1)
+            files.extend(str(p.relative_to(self.out)) for p in written)
 
         if self.simulate:
             for what, volume in simulated_volumes(scan, c).items():

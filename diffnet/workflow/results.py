@@ -80,6 +80,24 @@ def result_dtype(scan: Scan) -> np.dtype:
     return np.dtype(np.float32) if scan.dtype == np.float64 else scan.dtype
 
 
+def write_result(volume: Volume, path: Path, apart: bool) -> list[Path]:
+    """Write it, and tell where: CASE.ext, or CASE_0000.ext, CASE_0001.ext, ... a channel, as the
+    dataset has them. `apart`: its channels are files; a picture can hold 1, 3 or 4 of them.
+    """
+    channels = len(volume.array)
+    packed = channels == 1 or not apart
+    if path.suffix.lower() in INTEGER_FORMATS and channels not in (1, 3, 4):
+        packed = False
+    if packed:
+        volume.write(path)
+        return [path]
+    case, ending = path.name.split(".", 1)
+    paths = [path.with_name(f"{case}_{k:04d}.{ending}") for k in range(channels)]
+    for k, part in enumerate(paths):
+        volume.with_array(volume.array[k : k + 1]).write(part)
+    return paths
+
+
 def result_path(folder: Path, case: str, ending: str, what: str = "") -> Path:
     """<folder>/CASE.ext, <folder>/std/CASE_std.ext, <folder>/samples/CASE_3.ext.
 

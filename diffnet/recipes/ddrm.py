@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from ..tasks import Task
 from .solving import VariancePreservingSolver
 
 
@@ -17,7 +18,13 @@ class DDRM(VariancePreservingSolver):
 
     calls: int = 20
 
+    settings: ClassVar[tuple[str, ...]] = ("super_resolution", "denoising")
     solver: ClassVar[str] = "ddrm"
     papers: ClassVar[tuple[str, ...]] = (
         "Kawar, Elad, Ermon, Song (2022). Denoising diffusion restoration models. arXiv:2201.11793",
     )
+
+    @classmethod
+    def fits(cls, task: Task) -> bool:
+        """Block means and plain noise; the other settings have many singular values."""
+        return super().fits(task) and getattr(task, "setting", "") in cls.settings

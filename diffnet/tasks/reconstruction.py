@@ -93,7 +93,7 @@ class Reconstruction(Task):
 
     @classmethod
     def variants(cls) -> list[Task]:
-        return [cls(), cls(shown=True)]
+        return [cls(), cls(shown=True), cls(setting="super_resolution")]
 
     @property
     def given(self) -> tuple[str, ...]:  # type: ignore[override]

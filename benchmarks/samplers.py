@@ -1,9 +1,8 @@
 """Measures samplers: error against network calls, on an exact mixture or on a trained run.
 
-    python benchmarks/samplers.py                              # writes documentation/samplers.md,
-    .png python benchmarks/samplers.py --overhead 64                # the samplers' own arithmetic,
-    at 64^3 python benchmarks/samplers.py --run RUN [--dataset FOLDER] # the same question to a
-    trained network
+Run: python benchmarks/samplers.py writes documentation/samplers.md and .png; with --overhead 64 it
+measures the samplers' own arithmetic at 64^3; with --run RUN [--dataset FOLDER] it asks a trained
+network the same question.
 
 The mixture's denoiser is exact, so every error is the sampler's. All deterministic samplers start
 from the same noise and are compared with UniPC-3 of very many calls. Stochastic samplers have no

@@ -287,7 +287,7 @@ def test_ctrl_c_leaves_a_folder_to_continue(dataset: Dataset, tmp_path: Path) ->
     )
     assert process.stdout.readline().strip() in {"p0", "p1", "p2", "p3"}
     process.send_signal(signal.SIGINT)
-    assert process.wait(30) == 130
+    assert process.wait(120) == 130  # cases under way are finished first
     process.stdout.close()
     kept = preprocess_kept(tmp_path / "w")
     assert kept
@@ -310,7 +310,7 @@ def test_workers_end_with_a_caller_that_is_killed(dataset: Dataset, tmp_path: Pa
     process.wait()
     process.stdout.close()
     assert workers
-    until = time.monotonic() + 20
+    until = time.monotonic() + 90
     while any(Path(f"/proc/{w}").exists() for w in workers) and time.monotonic() < until:
         time.sleep(0.05)
     assert not [w for w in workers if Path(f"/proc/{w}").exists()]

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from diffnet.data import ScaleRule, UserError, Volume, grid_difference, read_json
 from diffnet.diffusion import Condition
 from diffnet.tasks import SuperResolution
-from diffnet.workflow.draws import Drawing, draw, drawing_of, fits
+from diffnet.workflow.draws import Drawing, draw, drawing_of, fits, with_sampler
 from diffnet.workflow.generate import generate
 from diffnet.workflow.predict import PredictionError, predict
 from diffnet.workflow.refined import finer
@@ -392,3 +392,14 @@ def test_channels_in_files_of_their_own_come_back_so(tmp_path: Path) -> None:
     ]
     one = volume.with_array(volume.array[:1])
     assert [p.name for p in write_result(one, tmp_path / "d.nii.gz", True)] == ["d.nii.gz"]
+
+
+def test_a_run_keeps_its_own_sampler(tmp_path: Path) -> None:
+    run = untrained_run(tmp_path / "run", plan(configuration(2, (1, 0)), "generation", 2))
+    own = run.method.sampler
+    asked = drawing_of(run, "sample", None, 3, "ddim", 0, 0.5)
+    other = with_sampler(run.method, run.configuration, asked)
+    assert (type(other.sampler).__name__, other.sampler.steps) == ("Ddim", 3)
+    assert run.method.sampler == own
+    weights, copied = run.method.state_dict(), other.state_dict()
+    assert all(copied[name].data_ptr() == value.data_ptr() for name, value in weights.items())

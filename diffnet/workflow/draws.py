@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -103,12 +104,13 @@ def own_sampler(method: Method, c: Configuration) -> tuple[str, int]:
 
 
 def with_sampler(method: Method, c: Configuration, drawing: Drawing) -> Method:
-    """`method` set to walk as `drawing` says. DrawingError: solvers and tasks that do not fit."""
+    """`method`, or a copy that walks as `drawing` says. DrawingError: a misfit of the two."""
     if not isinstance(method, Diffusion) or drawing.sampler is None:
         return method
     own = own_sampler(method, c)
     if (drawing.sampler, drawing.steps) == own:
         return method
+    method = copy.copy(method)  # the run keeps its own sampler; weights are shared
     solves = isinstance(method, Solved)
     if solves and drawing.sampler == own[0]:
         method.sampler = replace(method.sampler, steps=drawing.steps)

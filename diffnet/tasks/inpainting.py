@@ -49,13 +49,17 @@ class Inpainting(Task):
     def masks(self, like: Tensor) -> Tensor:
         """(B, 1, *S), 1 inside a union of one to `holes` ellipsoids, 0 elsewhere."""
         size = like.shape[2:]
-        axes = [torch.linspace(0, 1, n, device=like.device, dtype=like.dtype) for n in size]
-        grid = torch.stack(torch.meshgrid(*axes, indexing="ij"))
-        shape = (len(like), self.holes, len(size), *(1 for _ in size))
+        shape = (len(like), self.holes, len(size), 1)
         centre = 0.15 + 0.7 * torch.rand(shape, device=like.device, dtype=like.dtype)
         share = torch.rand(shape, device=like.device, dtype=like.dtype)
         radius = self.smallest + (self.largest - self.smallest) * share
-        inside = ((grid - centre) / radius).square().sum(2) <= 1
+        distance = like.new_zeros(())
+        for i, n in enumerate(size):
+            axis = torch.linspace(0, 1, n, device=like.device, dtype=like.dtype)
+            along = ((axis - centre[:, :, i]) / radius[:, :, i]).square()
+            spread = [n if k == i else 1 for k in range(len(size))]
+            distance = distance + along.reshape(len(like), self.holes, *spread)
+        inside = distance <= 1
         count = torch.randint(1, self.holes + 1, (len(like), 1), device=like.device)
         used = torch.arange(self.holes, device=like.device)[None] < count
         used = used.reshape(*used.shape, *(1 for _ in size))

@@ -262,8 +262,11 @@ def slow(done, total, case):
     time.sleep(60)
 
 if __name__ == "__main__":
+    import signal
     import sys
     from pathlib import Path
+    # a shell that starts tests in the background makes them deaf to Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.path.insert(0, sys.argv[1])
     from test_workflow_preprocess import paired
     from diffnet.data import Dataset

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import nn
 
@@ -47,19 +47,16 @@ class Recipe(Record, ABC):
         return self.unet(c, in_channels=c.target_channels + c.image_channels)
 
     def unet(self, c: Configuration, in_channels: int) -> nn.Module:
-        n = c.network
-        return UNet(
-            dims=c.dims,
-            in_channels=in_channels,
-            out_channels=c.target_channels,
-            widths=n.widths,
-            strides=n.strides,
-            kernels=n.kernels,
-            attention=n.attention,
-            blocks=n.blocks,
-            classes=c.classes,
-            scalars=c.scalars,
-            words=c.words,
-            dropout=n.dropout,
-            checkpointing=n.checkpointing,
-        )
+        return UNet(in_channels=in_channels, **self.planned_shape(c))
+
+    @staticmethod
+    def planned_shape(c: Configuration) -> dict[str, Any]:
+        """What every U-Net of a configuration is built with, whatever it is shown."""
+        return {
+            **vars(c.network),
+            "dims": c.dims,
+            "out_channels": c.target_channels,
+            "classes": c.classes,
+            "scalars": c.scalars,
+            "words": c.words,
+        }

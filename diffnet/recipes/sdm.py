@@ -48,23 +48,8 @@ class SDM(Recipe):
         return self.forget
 
     def network(self, c: Configuration) -> nn.Module:
-        n = c.network
-        return SpadeUNet(
-            maps=c.image_channels,
-            dims=c.dims,
-            in_channels=c.target_channels,
-            out_channels=c.target_channels,
-            widths=n.widths,
-            strides=n.strides,
-            kernels=n.kernels,
-            attention=n.attention,
-            blocks=n.blocks,
-            classes=c.classes,
-            scalars=c.scalars,
-            words=c.words,
-            dropout=n.dropout,
-            checkpointing=n.checkpointing,
-        )
+        shape = self.planned_shape(c)
+        return SpadeUNet(maps=c.image_channels, in_channels=c.target_channels, **shape)
 
     def build(self, c: Configuration) -> Method:
         process = DiscreteVariancePreserving("linear", self.steps)

@@ -1,9 +1,10 @@
 """Anomalies, unknown kinds and denoising without clean targets, measured in tables.
 
-DIFFNET_DATA=<folder with the datasets> python benchmarks/anomaly.py --out results --minutes 10
+DIFFNET_DATA=<folder with the datasets> python benchmarks/anomaly.py --out results --minutes 2
 
-Every line is a run through the ordinary commands (plan, train, predict, evaluate); what is there
-already is kept, so the same call continues. `--only` takes names of sections or recipes.
+Every line is a run through the ordinary steps (plan, train, predict, evaluate); what is there
+already is kept, so the same call continues. `--sections` and `--only` (titles of lines) choose
+some; `--train` trains them and measures nothing.
 """
 
 from __future__ import annotations
@@ -11,130 +12,94 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from anomaly_lines import MS, Line, lines
+from hold_out import hold_out
 
-from diffnet.data import Dataset, foreground_of, read_json
+from diffnet.data import Dataset, foreground_of
 from diffnet.workflow.detection import FILE, detection_of
+from diffnet.workflow.detection_calibration import calibrate
 from diffnet.workflow.evaluate import evaluate
 from diffnet.workflow.evaluation import Evaluation
+from diffnet.workflow.fit import Fit
 from diffnet.workflow.fitting import fitting
-from diffnet.workflow.measured import budget_here, decided
-from diffnet.workflow.measured import measured as measured_folder
+from diffnet.workflow.measured import budget_here, decided, measured
 from diffnet.workflow.predict import predict
-from diffnet.workflow.run import Run
+from diffnet.workflow.run import Run, pick_device
 from diffnet.workflow.work import Work
+
+BY_GROUP = {"Dataset004_LowDoseCT": ["L096"]}  # patients that test, where no cases are set apart
 
 
 @dataclass(frozen=True)
-class Line:
-    """A row of a table: a recipe with knobs, on a dataset as a task with settings."""
+class Bench:
+    """Where everything is, and how long a network is trained."""
 
-    section: str
-    dataset: str
-    task: str
-    recipe: str
-    settings: dict[str, Any] = field(default_factory=dict)
-    knobs: dict[str, Any] = field(default_factory=dict)
-    name: str = ""
+    data: Path
+    out: Path
+    minutes: float
+    device: str
 
-    @property
-    def title(self) -> str:
-        return self.name or self.recipe
+    def dataset(self, name: str) -> Dataset:
+        """The dataset; a copy with test cases where it has none."""
+        found = Dataset.open(self.data / name)
+        if found.cases("test"):
+            return found
+        copy = self.out / "held_out" / name
+        if not (copy / "cases.csv").is_file():
+            hold_out(found, copy, 0.2, BY_GROUP.get(name, []))
+        return Dataset.open(copy)
 
-    @property
-    def folder(self) -> str:
-        return self.title.replace(", ", "-").replace(" ", "-")
-
-
-BASELINES = ("intensity_threshold", "blurred_residual", "pca_residual", "dae")
-HEALTHY = (*BASELINES, "one_pass", "pddpm", "mddpm")
-MS = "Dataset021_MSPatchAnomaly"
-XRAY = {"healthy": "class", "normal": "normal"}
-LEFT_OUT = "Hand"
-
-
-def lines() -> list[Line]:
-    """Everything that is measured, in order."""
-    found = [Line("lesions", MS, "anomaly", r) for r in HEALTHY]
-    found += [
-        Line("lesions", MS, "anomaly", "anoddpm", knobs={"calls": 50}),
-        Line("lesions", MS, "anomaly", "auto_ddpm", knobs={"calls": 25}),
-        *(
-            Line("claims", MS, "anomaly", "one_pass", knobs={"noise": n}, name=f"one call, {n}")
-            for n in ("white", "simplex", "coarse")
-        ),
-        *(
-            Line(
-                "claims",
-                MS,
-                "anomaly",
-                "anoddpm",
-                knobs={"calls": 50, "noise": n},
-                name=f"50 calls, {n}",
-            )
-            for n in ("white", "simplex")
-        ),
-    ]
-    weak = {**XRAY, "weak": True}
-    chest = "Dataset015_PneumoniaMNIST"
-    found += [Line("images", chest, "anomaly", r, XRAY) for r in (*BASELINES, "one_pass")]
-    found += [
-        Line("images", chest, "anomaly", "cdpm", weak, {"calls": 20}),
-        Line("images", chest, "anomaly", "diffusion_anomaly", weak, {"calls": 20}),
-        Line("images", chest, "anomaly", "diffuse_fusion", weak, {"calls": 20}),
-    ]
-    unknown = {"column": "class", "unknown": [LEFT_OUT]}
-    found += [Line("unknown kinds", "Dataset008_MedNIST", "ood", "ddpm_ood", unknown)]
-    for dataset in ("Dataset004_LowDoseCT", "Dataset017_OCT"):
-        found += [
-            Line("denoising", dataset, "denoising", r, {"learns": "noisy"})
-            for r in ("ddm2", "ultrasound_ddpm")
-        ]
-        found += [
-            Line("denoising", dataset, "denoising", r, {"learns": "clean"})
-            for r in ("pet_ddpm", "oct_ddpm", "r2d2plus")
-        ]
-        found.append(
-            Line("denoising", dataset, "denoising", "regression", name="regression, pairs")
+    def fit(self, line: Line) -> Fit:
+        dataset = self.dataset(line.dataset)
+        place = "-".join([line.task, *(str(v) for v in line.settings.values())])
+        work = Work.of(dataset.folder, self.out / "work" / place)
+        budget = budget_here(self.device, None, self.minutes)
+        plan = decided(measured(dataset, work, 2), work, line.task, line.settings, budget, {})
+        return fitting(
+            dataset,
+            plan,
+            plan.configurations[plan.default],
+            line.recipe,
+            work,
+            minutes=self.minutes,
+            knobs=line.knobs,
+            name=line.folder,
+            device=self.device,
         )
-    return found
 
+    def trained(self, line: Line) -> Run:
+        """The line's run; it is trained, or its network taken, where that was not done before."""
+        fit = self.fit(line)
+        run = fit.run
+        judges = fit.task.purpose in ("anomaly", "ood")
+        done = (run.folder / "card.json").is_file() and run.card["training"]["finished"]
+        if done and (not judges or (run.folder / FILE).is_file()):
+            return run
+        if not line.like:
+            return fit()
+        base = next(x for x in lines() if (x.title, x.dataset) == (line.like, line.dataset))
+        self.take(fit, Run.open(run.folder.parent / base.folder))
+        return run
 
-def measured(line: Line, data: Path, out: Path, minutes: float, device: str) -> Evaluation:
-    """Plan, train, predict the test cases and evaluate; every stage continues."""
-    dataset = Dataset.open(data / line.dataset)
-    place = out / "work" / "-".join([line.task, *(str(v) for v in line.settings.values())])
-    work = Work.of(dataset.folder, place)
-    budget = budget_here(device, None, minutes)
-    plan = decided(measured_folder(dataset, work, 2), work, line.task, line.settings, budget, {})
-    configuration = plan.configurations[plan.default]
-    name = line.folder
-    fit = fitting(
-        dataset,
-        plan,
-        configuration,
-        line.recipe,
-        work,
-        minutes=minutes,
-        knobs=line.knobs,
-        name=name,
-        device=device,
-    )
-    run = fit.run
-    done = (run.folder / "card.json").is_file() and run.card["training"]["finished"]
-    if not done or (line.task == "anomaly" and not (run.folder / FILE).is_file()):
-        run = fit()
-    role = run.task.scanned
-    scans = {c.id: c.files[role] for c in dataset.cases("test") if role in c.files}
-    if not scans:  # a set without test cases: those that were held out
-        scans = {c.id: c.files[role] for c in dataset.cases("train") if c.id in fit.val_cases}
-    results = out / "results" / line.dataset / name
-    predict(run, scans, results, device=device)
-    return evaluate(results, dataset.folder, task=line.task, settings=line.settings)
+    def take(self, fit: Fit, base: Run) -> None:
+        """The network of `base` with the knobs of `fit`; strength and threshold chosen anew."""
+        recipe = {"name": fit.recipe, "knobs": fit.built.to_json()}
+        fit.run.write_card({**base.card, "recipe": recipe, "papers": list(fit.built.papers)})
+        fit.run.write_weights(base.method.state_dict())
+        device = fit.processes.device
+        calibrate(fit.run, fit.store, fit.val_cases, fit.train_cases, fit.classes, device)
+
+    def measured(self, line: Line) -> Evaluation:
+        run, dataset = self.trained(line), self.dataset(line.dataset)
+        role = run.task.scanned
+        scans = {c.id: c.files[role] for c in dataset.cases("test") if role in c.files}
+        results = self.out / "results" / line.dataset / line.folder
+        predict(run, scans, results, device=self.device)
+        return evaluate(results, dataset.folder, task=line.task, settings=line.settings)
 
 
 def threshold_of_intensity(dataset: Dataset) -> str:
@@ -207,43 +172,43 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=10.0, help="of each training")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--sections", nargs="*", default=[])
+    parser.add_argument("--only", nargs="*", default=[], help="titles of lines")
+    parser.add_argument("--train", action="store_true", help="train, and measure nothing")
     wish = parser.parse_args()
-    data = Path(os.environ["DIFFNET_DATA"])
-    text = ["# Anomalies, unknown kinds, denoising without pairs", ""]
-    text += [f"Every network was trained for {wish.minutes:g} minutes.", ""]
-    sections = dict.fromkeys(line.section for line in lines())
-    for section in sections:
-        rows, runs = {}, {}
-        for line in lines():
-            if line.section != section or not wanted(line, wish.only):
-                continue
-            print(f"{section}: {line.dataset}, {line.title}", flush=True)
-            found = measured(line, data, wish.out, wish.minutes, wish.device)
-            title = f"{line.dataset.split('_')[0]} {line.title}"
-            rows[title] = found
-            summary = read_json(wish.out / "results" / line.dataset / line.folder / "summary.json")
-            runs[title] = chosen(Run.open(Path(summary["run"])))
-        if rows:
-            text += [f"## {section}", "", *table(rows, runs), ""]
-            if section == "lesions":
-                text += [threshold_of_intensity(Dataset.open(data / MS)), ""]
-        (wish.out / "anomaly.md").write_text("\n".join(text) + "\n")
-    if wanted(Line("speed", "", "", "one_pass"), wish.only):
-        device = "cuda" if wish.device == "auto" and _cuda() else wish.device.replace("auto", "cpu")
-        text += ["## speed", "", *speed(wish.out, device), ""]
-        (wish.out / "anomaly.md").write_text("\n".join(text) + "\n")
+    bench = Bench(Path(os.environ["DIFFNET_DATA"]), wish.out.resolve(), wish.minutes, wish.device)
+    wanted = [
+        line
+        for line in lines()
+        if (not wish.sections or line.section in wish.sections)
+        and (not wish.only or {line.title, line.dataset} & set(wish.only))
+    ]
+    if wish.train:
+        for line in wanted:
+            print(f"{line.section}: {line.dataset}, {line.title}", flush=True)
+            bench.trained(line)
+        return
+    text = [f"Every network was trained for {wish.minutes:g} minutes.", ""]
+    for section in dict.fromkeys(line.section for line in wanted):
+        text += section_of(bench, section, [x for x in wanted if x.section == section])
+    if not wish.sections or "speed" in wish.sections:
+        device = str(pick_device(wish.device))
+        text += ["## speed", "", *speed(bench.out, device), ""]
     print("\n".join(text))
 
 
-def wanted(line: Line, only: list[str]) -> bool:
-    return not only or bool({line.section, line.recipe, line.title, line.dataset} & set(only))
-
-
-def _cuda() -> bool:
-    import torch
-
-    return torch.cuda.is_available()
+def section_of(bench: Bench, section: str, some: list[Line]) -> list[str]:
+    """Its table, with what a reader needs to judge it."""
+    rows, runs = {}, {}
+    for line in some:
+        print(f"{section}: {line.dataset}, {line.title}", flush=True)
+        title = f"{line.dataset.split('_')[0]} {line.title}"
+        rows[title] = bench.measured(line)
+        runs[title] = chosen(bench.fit(line).run)
+    text = [f"## {section}", "", *table(rows, runs), ""]
+    if section == "lesions":
+        text += [threshold_of_intensity(bench.dataset(MS)), ""]
+    return text
 
 
 if __name__ == "__main__":

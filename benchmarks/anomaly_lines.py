@@ -1,0 +1,99 @@
+"""What benchmarks/anomaly.py measures: a line for every run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of a table: a recipe with knobs, on a dataset as a task with settings.
+
+    like: title of the line of the same dataset whose network is used with these knobs instead.
+    """
+
+    section: str
+    dataset: str
+    task: str
+    recipe: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    knobs: dict[str, Any] = field(default_factory=dict)
+    name: str = ""
+    like: str = ""
+
+    @property
+    def title(self) -> str:
+        return self.name or self.recipe
+
+    @property
+    def folder(self) -> str:
+        return self.title.replace(", ", "-").replace(" ", "-")
+
+
+BASELINES = ("intensity_threshold", "blurred_residual", "pca_residual", "dae")
+HEALTHY = (*BASELINES, "one_pass", "pddpm", "mddpm")
+MS = "Dataset021_MSPatchAnomaly"
+CHEST = "Dataset015_PneumoniaMNIST"
+XRAY = {"healthy": "class", "normal": "normal"}
+WEAK = {**XRAY, "weak": True}
+LEFT_OUT = "Hand"
+
+
+def lines() -> list[Line]:
+    """Everything that is measured, in order."""
+    found = [Line("lesions", MS, "anomaly", r) for r in HEALTHY]
+    found += [
+        Line("lesions", MS, "anomaly", "anoddpm", knobs={"calls": 50}),
+        Line("lesions", MS, "anomaly", "auto_ddpm", knobs={"calls": 25}),
+        *claims(),
+        *(Line("images", CHEST, "anomaly", r, XRAY) for r in (*BASELINES, "one_pass")),
+        Line("weak labels", CHEST, "anomaly", "cdpm", WEAK, {"calls": 20}),
+        Line("weak labels", CHEST, "anomaly", "diffusion_anomaly", WEAK, {"calls": 20}),
+        Line(
+            "weak labels",
+            CHEST,
+            "anomaly",
+            "diffuse_fusion",
+            WEAK,
+            {"calls": 20},
+            like="diffusion_anomaly",
+        ),
+    ]
+    unknown = {"column": "class", "unknown": [LEFT_OUT]}
+    found += [Line("unknown kinds", "Dataset008_MedNIST", "ood", "ddpm_ood", unknown)]
+    for dataset in ("Dataset004_LowDoseCT", "Dataset017_OCT"):
+        for learns, recipes in (
+            ("noisy", ("ddm2", "ultrasound_ddpm")),
+            ("clean", ("pet_ddpm", "oct_ddpm", "r2d2plus")),
+        ):
+            found += [
+                Line("denoising", dataset, "denoising", r, {"learns": learns}) for r in recipes
+            ]
+        found.append(
+            Line("denoising", dataset, "denoising", "regression", name="regression, pairs")
+        )
+    return found
+
+
+def claims() -> list[Line]:
+    """The same network asked in one call and in many; networks of white noise and of simplex."""
+    found = []
+    for noise, like in (("simplex", "anoddpm"), ("white", "50 calls, white")):
+        for calls in (50, 5, 1):
+            title, knobs = f"{calls} calls, {noise}", {"calls": calls, "noise": noise}
+            of = "" if title == like else like
+            found.append(Line("claims", MS, "anomaly", "anoddpm", knobs=knobs, name=title, like=of))
+    found.sort(key=lambda line: bool(line.like))  # networks first
+    for noise in ("coarse", "simplex", "white"):
+        found.append(
+            Line(
+                "claims",
+                MS,
+                "anomaly",
+                "one_pass",
+                knobs={"noise": noise},
+                name=f"one_pass, {noise}",
+            )
+        )
+    return found

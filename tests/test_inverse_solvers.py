@@ -33,6 +33,7 @@ from diffnet.diffusion.inverse import (
     total_variation,
     total_variation_prox,
 )
+from diffnet.diffusion.inverse.measured import calibrated, left_open
 from diffnet.diffusion.inverse.oracle import (
     Dense,
     FullMixtureDenoiser,
@@ -151,6 +152,53 @@ def test_a_posterior_draw_is_exact_for_white_images() -> None:
     std = covariance.diagonal().sqrt()
     assert ((drawn.mean(0) - mean[0, 0]) / std).abs().max() < 4.5 / math.sqrt(n)
     assert (drawn.T.cov() - covariance).abs().max() < 0.04 * covariance.max()
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+@pytest.mark.parametrize("r", [0.05, 0.3, 1.5])
+def test_an_estimate_tells_its_own_error(parts: int, r: float) -> None:
+    """Stein's identity: what D takes away of the noise is what it does not know."""
+    torch.manual_seed(2)
+    prior, process = coloured(parts), VarianceExploding(r, 20.0)
+    x = prior.draw(20000)
+    z = x + r * torch.randn_like(x)
+    level = torch.full((len(x), 1, 1), r, dtype=torch.float64)
+    x_0 = FullMixtureDenoiser(process, prior)(z, torch.zeros(len(x)).double(), Condition())
+    error = (x_0 - x).square().mean().item()
+    found = left_open(z, x_0, level, 1.0)
+    assert found.shape == level.shape
+    assert found[0].item() == pytest.approx(error, abs=0.001 + 4 * r**2 * math.sqrt(2 / x.numel()))
+    few = left_open(z[:1], x_0[:1], level[:1], 0.2)
+    bound = calibrated(level[:1], 0.2)
+    assert (few <= bound).all(), "no more than white images leave open"
+    far = torch.full((1, 1, 1), 1e4, dtype=torch.float64)
+    unsure = left_open(1e4 * seeded(1, 1, N, seed=4), torch.zeros(1, 1, N).double(), far, 0.2)
+    assert unsure.item() == pytest.approx(0.04, rel=1e-3), "ten numbers say nothing at r = 10000"
+
+
+def test_a_mixture_is_not_taken_for_its_roughest_part() -> None:
+    """Noise that the next level does not know of looks like rough images, and makes them so."""
+    place = torch.arange(N, dtype=torch.float64)
+    basis = torch.cos(torch.pi * place[:, None] * (place + 0.5) / N)
+    basis = basis / basis.norm(dim=1, keepdim=True)
+    spectra = [(1 + place) ** -k for k in (1.0, 3.0)]
+    parts = [basis.T @ torch.diag(1.2 * v / v.sum()) @ basis for v in spectra]
+    half = torch.full((2,), 0.5, dtype=torch.float64)
+    prior = Mixture(half, torch.zeros(2, N, dtype=torch.float64), torch.stack(parts))
+    matrix = ill_conditioned()
+    y = problem(prior, matrix, 3)
+    known = Measurement(y.expand(400, 1, -1), Dense(matrix), GaussianNoise(SIGMA))
+
+    def white_draw(q) -> Tensor:
+        spread = calibrated(q.r, 0.5).sqrt()
+        return q.operator.posterior_sample(q.ask(q.z), q.y, spread, q.sigma)
+
+    torch.manual_seed(0)
+    own = judged(SOLVERS["daps"](60, LogUniform()), prior, matrix, y, known)
+    torch.manual_seed(0)
+    white_noise = Conditioned(60, LogUniform(), Renoised(1.0), white_draw)
+    other = judged(white_noise, prior, matrix, y, known)
+    assert own.divergence < 0.6 * other.divergence
 
 
 def test_null_space_keeps_what_was_measured_and_what_was_not() -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..operators import conjugate_gradients, largest_eigenvalue
-from .measured import Consistency, Question, calibrated, with_pull
+from .measured import Consistency, Question, calibrated, left_open, with_pull
 
 STD = 0.5  # of images in network units
 
@@ -77,10 +77,13 @@ class Krylov(Consistency):
 
 @dataclass(frozen=True)
 class PosteriorDraw(Consistency):
-    """A draw of N(D, v I) given y, exactly, by perturb and optimise; v as in `Proximal`.
+    """A draw of N(D, v I) given y, exactly, by perturb and optimise; v is D's squared error.
 
     The step of DAPS (Zhang et al., 2025, arXiv:2407.01521) for linear operators: with a sampler
-    that draws all noise anew it alternates draws of x_0 and of x_s.
+    that draws all noise anew it alternates draws of x_0 and of x_s. The error is read off D
+    (`left_open`) and is at most that of white images of standard deviation `std`: with more,
+    images whose spectrum falls are left with noise that the next level does not know of, and
+    rough ones are preferred to smooth ones.
     """
 
     std: float = STD
@@ -88,7 +91,7 @@ class PosteriorDraw(Consistency):
 
     def __call__(self, q: Question) -> Tensor:
         x_0 = q.ask(q.z)
-        spread = calibrated(q.r, self.std).sqrt()
+        spread = left_open(q.z, x_0, q.r, self.std).sqrt()
         return q.operator.posterior_sample(x_0, q.y, spread, q.sigma, self.iterations)
 
 

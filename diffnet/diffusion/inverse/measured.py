@@ -101,3 +101,16 @@ def with_pull(
 def calibrated(r: Tensor, std: float) -> Tensor:
     """r^2 s^2 / (r^2 + s^2): what is open of x_0 of standard deviation s, once z is known."""
     return r**2 * std**2 / (r**2 + std**2)
+
+
+def left_open(z: Tensor, x_0: Tensor, r: Tensor, std: float) -> Tensor:
+    """Mean squared error of D at z, per number, from D itself: r^2 - |z - D|^2 / n over the batch.
+
+    For D = E[x_0 | z] the noise that it sees has exactly that power less than r^2 (Stein's
+    identity). The mean is as uncertain as r^2 sqrt(2 / n), and is drawn towards `calibrated`, which
+    it cannot exceed. All examples are at one level.
+    """
+    bound = calibrated(r, std)
+    found = r**2 * (1 - ((z - x_0) / r).square().mean())
+    trust = bound**2 / (bound**2 + 2 * r**4 / z.numel())
+    return (bound + trust * (found - bound)).clamp(min=0.01 * bound).minimum(bound)

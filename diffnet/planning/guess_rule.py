@@ -21,18 +21,51 @@ if TYPE_CHECKING:
 GAIN = 0.01  # share of variance that degree 2 must explain beyond degree 1 on unseen cases
 SMALLEST_STD = 0.02  # what a guess leaves open is never taken to be less: it divides
 CLASS_STD = 0.05  # the same for a rare class
+DEGREES = {"image": ("0", "1"), "target": ("0", "1", "2")}  # by what is made
 
 
-def plan_guess(f: Fingerprint, task: Task, reasons: Reasons) -> LinearGuess | None:
-    """None where nothing is given. PlanError: the dataset has no label map to count classes in."""
+def plan_guess(
+    f: Fingerprint, task: Task, degree: str | None, reasons: Reasons
+) -> LinearGuess | None:
+    """None where nothing is given. degree: a user's, "0" to start from the mean; None is the rule.
+
+    PlanError: the dataset has no label map to count classes in; a degree that the task cannot have.
+    """
+    _require_degree(task, degree)
     if not task.given:
         reasons.add("guess", None, "nothing is given", f"{task.name} makes images out of noise")
         return None
     if task.makes == "label":
         return _class_guess(f, reasons)
     if task.makes == "image":
-        return _simulated_guess(f, task, reasons)
-    return _paired_guess(f, task, reasons)
+        ruled = _simulated_guess(f, task, reasons)
+    else:
+        ruled = _paired_guess(f, task, reasons)
+    if degree is None:
+        return ruled
+    found = _constant(ruled) if degree == "0" else ruled
+    if degree != "0" and task.makes != "image":
+        found = _with_honest_std(_fits(f, task)[degree])
+    reasons.add(
+        "guess",
+        f"degree {degree}, leaves std {by_comma(found.std)} of {STD}",
+        "set by the user",
+        f"the rule said degree {ruled.degree}, which leaves std {by_comma(ruled.std)}",
+        "no override",
+        overridden=True,
+    )
+    return found
+
+
+def _require_degree(task: Task, degree: str | None) -> None:
+    if degree is None:
+        return
+    there = () if not task.given else ("0",) if task.makes == "label" else DEGREES[task.makes]
+    if degree not in there:
+        raise PlanError(
+            f"guess cannot be {degree!r}: {task.name} has "
+            + (f"degree {' or '.join(there)}" if there else "no guess, because nothing is given")
+        )
 
 
 def _class_guess(f: Fingerprint, reasons: Reasons) -> LinearGuess:
@@ -62,7 +95,7 @@ def _paired_guess(f: Fingerprint, task: Task, reasons: Reasons) -> LinearGuess:
             f"{task.name} needs an image and a target of the same case on the same grid, and no "
             "training case has both"
         )
-    fits = f.pair.follows if task.follows else f.pair.own
+    fits = _fits(f, task)
     first, second = (float(np.mean(fits[d].held_out)) for d in ("1", "2"))
     degree = "2" if second > first + GAIN else "1"
     chosen = _with_honest_std(fits[degree])
@@ -77,6 +110,11 @@ def _paired_guess(f: Fingerprint, task: Task, reasons: Reasons) -> LinearGuess:
         "a target that follows the given images more, or less, closely",
     )
     return chosen
+
+
+def _fits(f: Fingerprint, task: Task) -> dict[str, Fit]:
+    """The regressions by degree, on the scale that the target is made on."""
+    return f.pair.follows if task.follows else f.pair.own
 
 
 def _with_honest_std(fit: Fit) -> LinearGuess:

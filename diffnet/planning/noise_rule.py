@@ -54,7 +54,7 @@ def _std(
     if guess is None:
         std = (STD,) * len(f.roles[task.makes].channels)
         rule, because = "the data's own", "scales bring every made channel to this std"
-    elif task.makes == "image" and dims != f.dims:
+    elif task.makes == "image" and dims != f.dims and guess.degree > 0:
         _, left, because = simulated(f, task, dims)
         std = (max(left, SMALLEST_STD),) * len(guess.std)
         rule = "what the guess leaves open in slices"

@@ -28,7 +28,7 @@ STRUCTURE = {  # decided before the rest, which follows from them; path -> its n
     "network.checkpointing": "checkpointing",
     "training.batch_size": "batch_size",
 }
-WHOLE_PLAN = ("default", "class_field", "scalars", "text", "spacing")
+WHOLE_PLAN = ("default", "class_field", "scalars", "text", "spacing", "guess")
 OTHER_NAMES = {"patch_size": "patch", "target_spacing": "spacing", "lr": "training.learning_rate"}
 AUGMENTATIONS = ("mirror", "flip", "rotate", "scale", "elastic", "gamma", "noise")
 NAMES = ("2d", "3d_fullres", "3d_lowres")
@@ -51,8 +51,8 @@ def read_overrides(
     """(decisions of the whole plan, {configuration or "": {path: value}}).
 
     Keys: patch, batch_size, training.batch_size (all configurations), 2d.training.batch_size (one),
-    default, class_field, scalars, text, spacing. Values: as they are, or text as typed on a command
-    line.
+    default, class_field, scalars, text, spacing, guess (the degree). Values: as they are, or text
+    as typed on a command line.
     PlanError: an unknown name, with the nearest; a value that is not of the kind.
     """
     plan: dict[str, Any] = {}

@@ -61,7 +61,7 @@ def make_plan(
     chosen = plan_task(f, task, settings, reasons)
     scales = rules_for(f.roles, chosen.makes, chosen.follows)
     _explain_scales(f, chosen, scales, reasons)
-    guess = plan_guess(f, chosen, reasons)
+    guess = plan_guess(f, chosen, whole.get("guess"), reasons)
     class_field, values = plan_class(f, chosen, whole.get("class_field"), reasons)
     scalars = plan_scalars(f, chosen, class_field, whole.get("scalars"), reasons)
     text = plan_text(f, chosen, whole.get("text"), reasons)

@@ -59,15 +59,20 @@ def budget_here(
     """What this machine offers: its card if it has one, else its cores. gpu_memory: of another."""
     import torch
 
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
+    # What torch will use: OMP_NUM_THREADS, say, may leave it fewer cores than there are.
+    cores = min(_cores(), torch.get_num_threads())
     kind = {"mps": "cuda"}.get(device.split(":")[0], device.split(":")[0])
     if device == "auto":
         kind = "cuda" if gpu_memory or torch.cuda.is_available() else "cpu"
     if kind == "cuda" and gpu_memory is None and torch.cuda.is_available():
         gpu_memory = round(torch.cuda.get_device_properties(0).total_memory / GIGABYTE, 1)
     return Budget(kind, gpu_memory, minutes, cores, kind == "cpu" and multiplies_bf16())
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def multiplies_bf16() -> bool:

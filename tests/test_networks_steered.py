@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from diffnet.networks import SpadeUNet, UNet
+from diffnet.networks import ControlUNet, DiT, SpadeUNet, UNet, WithNumbers
 
 
 def shaken(network: nn.Module) -> nn.Module:
@@ -85,3 +85,74 @@ def test_maps_of_odd_sizes_fit_and_wrong_ones_do_not() -> None:
     assert torch.allclose(network(x, time), network(x, time, torch.zeros(2, 3, 7, 9)))
     with pytest.raises(ValueError, match="3 channels"):
         network(x, time, torch.zeros(2, 2, 7, 9))
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_a_new_branch_leaves_the_trunk_alone_and_a_moved_one_steers(dims: int) -> None:
+    network = ControlUNet(2, **layout(dims))
+    for p in network.trunk.parameters():
+        p.data += 0.1 * torch.randn_like(p)
+    network.eval().requires_grad_(False)
+    x, time = torch.randn(2, 1, *(9,) * dims), torch.zeros(2)
+    image = torch.randn(2, 2, *(9,) * dims)
+    alone = network.trunk(x, time)
+    assert torch.equal(network(x, time, image), alone), "its links start at zero"
+    shaken(network)
+    alone = network.trunk(x, time)
+    half = torch.cat([image[:1], torch.zeros_like(image[1:])])
+    steered = network(x, time, half)
+    assert not torch.allclose(steered[0], alone[0], atol=1e-4)
+    assert torch.allclose(steered[1], alone[1], atol=1e-5), "an image of 0 is none"
+    assert torch.equal(network(x, time), alone)
+
+
+def test_numbers_as_channels_act_beside_the_embedding() -> None:
+    """With the embedding's own numbers cut off the channels still carry them."""
+    unet = UNet(**{**layout(2), "in_channels": 3}, scalars=2)
+    network = shaken(WithNumbers(unet, 2))
+    for p in unet.embedding.scalars.parameters():
+        p.zero_()
+    x, time = torch.randn(2, 1, 8, 8), torch.zeros(2)
+    one, other = (network(x, time, scalars=torch.tensor([[v, 0.0]] * 2)) for v in (0.0, 1.0))
+    assert not torch.allclose(one, other, atol=1e-4)
+    nothing = network(x, time, scalars=torch.full((2, 2), torch.nan))
+    assert torch.allclose(nothing, network(x, time), atol=1e-6), "not a number is not given"
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_a_new_transformer_answers_zero_and_gates_every_block(dims: int) -> None:
+    network = DiT(dims, 1, 1, width=24, depth=2, heads=2)
+    x, time = torch.randn(2, 1, *(7,) * dims), torch.zeros(2)
+    assert not network(x, time).any()
+    tokens = torch.randn(2, 5, 24)
+    block = network.blocks[0]
+    assert torch.equal(block(tokens, torch.randn(2, 24)), tokens), "gates start at zero"
+    assert shaken(network)(x, time).shape == x.shape
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_tokens_become_the_blocks_they_came_from(dims: int) -> None:
+    network = DiT(dims, 1, 1, width=24, depth=1, heads=2)
+    grid = (3, 2, 4)[:dims]
+    x = torch.randn(1, 1, *(2 * g for g in grid))
+    tokens = torch.stack(
+        [
+            x[(0, 0, *(slice(2 * i, 2 * i + 2) for i in place))].flatten()
+            for place in torch.cartesian_prod(*(torch.arange(g) for g in grid)).tolist()
+        ]
+    )
+    assert torch.equal(network._unfolded(tokens[None], grid), x)
+
+
+def test_a_transformer_reads_words_and_places() -> None:
+    network = shaken(DiT(2, 1, 1, width=24, depth=2, heads=2, words=9))
+    x, time = torch.randn(2, 1, 8, 8), torch.zeros(2)
+    one = network(x, time, text=torch.tensor([[3, 4, 0, 0]] * 2))
+    padded = network(x, time, text=torch.tensor([[3, 4, 0, 0, 0, 0]] * 2))
+    other = network(x, time, text=torch.tensor([[4, 3, 0, 0]] * 2))
+    assert torch.allclose(one, padded, atol=1e-5)
+    assert not torch.allclose(one, other, atol=1e-4)
+    moved = network(x.roll(2, 2), time).roll(-2, 2)
+    assert not torch.allclose(moved, network(x, time), atol=1e-4), "a token knows its place"
+    with pytest.raises(ValueError, match="multiple of 12"):
+        DiT(3, 1, 1, width=20, heads=4)

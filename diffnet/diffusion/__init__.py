@@ -15,6 +15,7 @@ documentation/vocabulary.md lists every part with its equation and its paper.
 from .batch import Batch, Condition
 from .codec import Codec, HaarWavelet
 from .counterfactual import ClassifierGuided, Fusing, LabelGuided, NoisyClassifier
+from .cropped import Canvas, Cropped, RandomTiles
 from .denoiser import BLANK, Denoiser, Remembering, Wrap, WrappedDenoiser, keep
 from .direct_denoiser import DirectDenoiser
 from .ensemble import Ensemble, Mirrored, Planes, SliceWise
@@ -63,6 +64,9 @@ from .starts import FromImage, FromInversion, FromNoise, FromResidual, Start, in
 from .tiling import Tiled, windows_along
 
 __all__ = [
+    "RandomTiles",
+    "Cropped",
+    "Canvas",
     "ClassifierGuided",
     "Fusing",
     "LabelGuided",

@@ -2,6 +2,7 @@
 
 from .autoencoder import Autoencoder
 from .classifier import Classifier
+from .control import ControlUNet, WithNumbers
 from .discriminator import PatchDiscriminator
 from .from_monai import (
     LevelTable,
@@ -15,6 +16,7 @@ from .from_monai import (
 )
 from .probabilities import Probabilities
 from .spade import SpadeUNet
+from .transformer import DiT
 from .unet import UNet
 from .vq import Codebook
 
@@ -22,6 +24,8 @@ __all__ = [
     "Autoencoder",
     "Classifier",
     "Codebook",
+    "ControlUNet",
+    "DiT",
     "LevelTable",
     "MonaiDiffusion",
     "MonaiRegression",
@@ -29,6 +33,7 @@ __all__ = [
     "Probabilities",
     "SpadeUNet",
     "UNet",
+    "WithNumbers",
     "basic_unet",
     "diffusion_model_unet",
     "dynunet",

@@ -11,7 +11,7 @@ from torch.nn import functional
 from .blocks import convolution, zeroed
 from .modulated_norm import group_count
 from .padding import beside, crop_to_size, pad_to_multiple
-from .unet import UNet
+from .unet import UNet, walk_down
 
 HIDDEN = 64
 
@@ -99,11 +99,8 @@ class SpadeUNet(nn.Module):
         embedding = unet.embedding(len(h), time, label, scalars)
         embedding, words = unet.with_text(embedding, text)
         m = pad_to_multiple(image.to(h.dtype), unet.factor)
-        h = unet.stem(pad_to_multiple(h, unet.factor))
-        skips = []
-        for i, stage in enumerate(unet.encoder):
-            h = stage(h if i == 0 else unet.downs[i - 1](h), embedding, words)
-            skips.append(h)
+        h = pad_to_multiple(h, unet.factor)
+        skips = walk_down(unet.stem, unet.downs, unet.encoder, h, embedding, words)
         h = self.spades[-1](skips.pop(), m)
         for i in reversed(range(len(unet.decoder))):
             h = unet.decoder[i](unet.ups[i](h) + skips.pop(), embedding, words)

@@ -122,16 +122,21 @@ class UNet(nn.Module):
         size = h.shape[2:]
         embedding = self.embedding(len(h), time, label, scalars)
         embedding, words = self.with_text(embedding, text)
-        h = self.stem(pad_to_multiple(h, self.factor))
-        skips = []
-        for i, stage in enumerate(self.encoder):
-            h = stage(h if i == 0 else self.downs[i - 1](h), embedding, words)
-            skips.append(h)
-        skips.pop()
+        h = pad_to_multiple(h, self.factor)
+        skips = walk_down(self.stem, self.downs, self.encoder, h, embedding, words)
+        return crop_to_size(self.walk_up(skips, embedding, words), size)
+
+    def walk_up(
+        self, skips: list[Tensor], embedding: Tensor, words: tuple[Tensor, ...] = ()
+    ) -> Tensor:
+        """From what every stage of the encoder found, finest first, to the output.
+
+        The list is emptied on the way, so that prediction keeps no grid longer than it needs it.
+        """
+        h = skips.pop()
         for i in reversed(range(len(self.decoder))):
             h = self.decoder[i](self.ups[i](h) + skips.pop(), embedding, words)
-        h = self.head(self.norm(h))
-        return crop_to_size(h, size)
+        return self.head(self.norm(h))
 
     def with_text(
         self, embedding: Tensor, text: Tensor | None
@@ -149,6 +154,22 @@ class UNet(nn.Module):
 
     def _stages(self) -> list[Stage]:
         return [*self.encoder, *self.decoder]
+
+
+def walk_down(
+    stem: nn.Module,
+    downs: nn.ModuleList,
+    encoder: nn.ModuleList,
+    h: Tensor,
+    embedding: Tensor,
+    words: tuple[Tensor, ...] = (),
+) -> list[Tensor]:
+    """What every stage of an encoder finds in h (B, C, *S), finest first."""
+    h, found = stem(h), []
+    for i, stage in enumerate(encoder):
+        h = stage(h if i == 0 else downs[i - 1](h), embedding, words)
+        found.append(h)
+    return found
 
 
 def refuse_misfits(

@@ -12,6 +12,7 @@ from .ae_kl import AeKl
 from .anoddpm import AnoDDPM
 from .auto_ddpm import AutoDDPM
 from .blurred_residual import BlurredResidual
+from .brain_ldm import BrainLDM
 from .ccdf import CCDF
 from .cdpm import CDPM
 from .csgm import CSGM
@@ -24,24 +25,29 @@ from .ddpm import DDPM
 from .ddpm_ood import DDPMOOD
 from .ddrm import DDRM
 from .dds import DDS
+from .diff_infinite import DiffInfinite
 from .diffpir import DiffPIR
 from .diffpure import DiffPure
 from .diffuse_fusion import DiffuseFusion
 from .diffuse_recon import DiffuseRecon
 from .diffusion_anomaly import DiffusionAnomaly
+from .dit import DiffusionTransformer
 from .dps import DPS
 from .edm import EDM
 from .flow import Flow
 from .intensity_threshold import IntensityThreshold
 from .latent import WAVELET, Latent
+from .maisi import MAISI
 from .mcg import MCG
 from .mddpm import MDDPM
 from .med_ddpm import MedDDPM
 from .medfusion import Medfusion
+from .medical_diffusion import MedicalDiffusion
 from .mfdpm import MFDPM
 from .mmps import MMPS
 from .oct_ddpm import OctDDPM
 from .one_pass import OnePass
+from .patch_ddpm import PatchDDPM
 from .pca_residual import PcaResidual
 from .pddpm import PDDPM
 from .pet_ddpm import PetDDPM
@@ -52,6 +58,7 @@ from .recipe import Recipe
 from .red_diff import REDDiff
 from .regression import Regression
 from .repaint import RePaint
+from .roentgen import RoentGen
 from .sampling import planned_sampler
 from .score_mri import ScoreMRI
 from .sdedit import SDEdit
@@ -92,6 +99,13 @@ RECIPES: dict[str, type[Recipe]] = {
     "sdm": SDM,
     "medfusion": Medfusion,
     "mfdpm": MFDPM,
+    "brain_ldm": BrainLDM,
+    "dit": DiffusionTransformer,
+    "medical_diffusion": MedicalDiffusion,
+    "roentgen": RoentGen,
+    "maisi": MAISI,
+    "patch_ddpm": PatchDDPM,
+    "diff_infinite": DiffInfinite,
     "ae_kl": AeKl,
     "vq": Vq,
     "pet_ddpm": PetDDPM,
@@ -162,6 +176,7 @@ __all__ = [
     "DDS",
     "DPS",
     "EDM",
+    "MAISI",
     "MCG",
     "MDDPM",
     "MFDPM",
@@ -175,18 +190,23 @@ __all__ = [
     "AnoDDPM",
     "AutoDDPM",
     "BlurredResidual",
+    "BrainLDM",
+    "DiffInfinite",
     "DiffPIR",
     "DiffPure",
     "DiffuseFusion",
     "DiffuseRecon",
     "DiffusionAnomaly",
+    "DiffusionTransformer",
     "Flow",
     "IntensityThreshold",
     "Latent",
     "MedDDPM",
     "Medfusion",
+    "MedicalDiffusion",
     "OctDDPM",
     "OnePass",
+    "PatchDDPM",
     "PcaResidual",
     "PetDDPM",
     "PiGDM",
@@ -196,6 +216,7 @@ __all__ = [
     "RePaint",
     "Recipe",
     "Regression",
+    "RoentGen",
     "SDEdit",
     "ScoreMRI",
     "Solved",

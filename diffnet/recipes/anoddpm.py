@@ -12,16 +12,13 @@ from ..diffusion import (
     NOISES,
     Ancestral,
     DiscreteVariancePreserving,
-    Epsilon,
-    EpsilonError,
     Method,
-    NetworkDenoiser,
     NoiseAndReturn,
-    Objective,
     TimeUniform,
     Uniform,
 )
 from ..planning import Configuration
+from .noise_prediction import noise_prediction
 from .recipe import Recipe
 from .strength import strength_of
 
@@ -60,7 +57,6 @@ class AnoDDPM(Recipe):
         if self.noise not in ("simplex", "white"):
             raise UserError(f"anoddpm: noise is {self.noise!r}; there are simplex, white")
         process = DiscreteVariancePreserving("linear", self.steps, noise=NOISES[self.noise]())
-        denoiser = NetworkDenoiser(self.network(c), process, Epsilon(c.noise.std))
-        objective = Objective(TimeBelow(process), weight=EpsilonError())
+        learned = noise_prediction(self.network(c), c, process, levels=TimeBelow(process))
         sampler = Ancestral(self.calls, Uniform())
-        return NoiseAndReturn(denoiser, objective, sampler, *strength_of(self.start, 0.25))
+        return NoiseAndReturn(*learned, sampler, *strength_of(self.start, 0.25))

@@ -13,14 +13,9 @@ from ..diffusion import (
     Condition,
     Denoiser,
     DiscreteVariancePreserving,
-    Epsilon,
-    EpsilonError,
     Healed,
     Method,
-    NetworkDenoiser,
     NoiseAndReturn,
-    Objective,
-    TimeUniform,
     Uniform,
     Wrap,
     dilated,
@@ -30,6 +25,7 @@ from ..diffusion import (
     residual,
 )
 from ..planning import Configuration
+from .noise_prediction import noise_prediction
 from .recipe import Recipe
 from .strength import strength_of
 
@@ -91,10 +87,8 @@ class AutoDDPM(Recipe):
 
     def build(self, c: Configuration) -> Method:
         process = DiscreteVariancePreserving("linear", self.steps)
-        denoiser = NetworkDenoiser(self.network(c), process, Epsilon(c.noise.std))
-        objective = Objective(TimeUniform(process), weight=EpsilonError())
+        learned = noise_prediction(self.network(c), c, process)
         sampler = Ancestral(self.calls, Uniform())
-        strength = strength_of(self.start, 0.2)
-        made = MaskStitchResample(denoiser, objective, sampler, *strength)
+        made = MaskStitchResample(*learned, sampler, *strength_of(self.start, 0.2))
         made.stitch, made.resamples, made.kept = self.stitch, self.resamples, self.kept
         return made

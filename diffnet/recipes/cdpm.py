@@ -7,17 +7,13 @@ from typing import ClassVar
 
 from ..diffusion import (
     DiscreteVariancePreserving,
-    Epsilon,
-    EpsilonError,
     Euler,
     LabelGuided,
     Method,
-    NetworkDenoiser,
-    Objective,
-    TimeUniform,
     Uniform,
 )
 from ..planning import Configuration
+from .noise_prediction import noise_prediction
 from .recipe import Recipe
 from .strength import strength_of
 
@@ -51,8 +47,7 @@ class CDPM(Recipe):
     def build(self, c: Configuration) -> Method:
         process = DiscreteVariancePreserving("linear", self.steps)
         return LabelGuided(
-            NetworkDenoiser(self.network(c), process, Epsilon(c.noise.std)),
-            Objective(TimeUniform(process), weight=EpsilonError()),
+            *noise_prediction(self.network(c), c, process),
             Euler(self.calls, Uniform()),
             *strength_of(self.start, 0.75, AUTO),
             classes=c.classes,

@@ -9,14 +9,10 @@ from ..diffusion import (
     Ancestral,
     Diffusion,
     DiscreteVariancePreserving,
-    Epsilon,
-    EpsilonError,
     Method,
-    NetworkDenoiser,
-    Objective,
-    TimeUniform,
 )
 from ..planning import Configuration
+from .noise_prediction import noise_prediction
 from .recipe import Recipe
 
 
@@ -37,6 +33,4 @@ class DDPM(Recipe):
 
     def build(self, c: Configuration) -> Method:
         process = DiscreteVariancePreserving("linear", self.steps, self.beta_min, self.beta_max)
-        objective = Objective(TimeUniform(process), weight=EpsilonError())
-        denoiser = NetworkDenoiser(self.network(c), process, Epsilon(c.noise.std))
-        return Diffusion(denoiser, objective, Ancestral(self.steps))
+        return Diffusion(*noise_prediction(self.network(c), c, process), Ancestral(self.steps))

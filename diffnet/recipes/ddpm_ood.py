@@ -8,16 +8,12 @@ from typing import ClassVar
 from ..data import UserError
 from ..diffusion import (
     DiscreteVariancePreserving,
-    Epsilon,
-    EpsilonError,
     Method,
-    NetworkDenoiser,
-    Objective,
     Reconstructions,
-    TimeUniform,
     UniPC,
 )
 from ..planning import Configuration
+from .noise_prediction import noise_prediction
 from .recipe import Recipe
 
 
@@ -44,7 +40,6 @@ class DDPMOOD(Recipe):
         if self.starts < 1 or self.calls < 2:
             raise UserError(f"ddpm_ood: starts = {self.starts}, calls = {self.calls}; 1, 2 or more")
         process = DiscreteVariancePreserving("scaled_linear", self.steps, 0.0015, 0.0195)
-        denoiser = NetworkDenoiser(self.network(c), process, Epsilon(c.noise.std))
         starts = tuple((k + 1) / self.starts for k in range(self.starts))
-        objective = Objective(TimeUniform(process), weight=EpsilonError())
-        return Reconstructions(denoiser, objective, UniPC(self.calls), starts)
+        learned = noise_prediction(self.network(c), c, process)
+        return Reconstructions(*learned, UniPC(self.calls), starts)

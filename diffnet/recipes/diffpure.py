@@ -8,16 +8,12 @@ from typing import ClassVar
 from ..diffusion import (
     Ancestral,
     DiscreteVariancePreserving,
-    Epsilon,
-    EpsilonError,
     Method,
-    NetworkDenoiser,
     NoiseAndReturn,
-    Objective,
-    TimeUniform,
     Uniform,
 )
 from ..planning import Configuration
+from .noise_prediction import noise_prediction
 from .recipe import Recipe
 
 
@@ -41,6 +37,5 @@ class DiffPure(Recipe):
 
     def build(self, c: Configuration) -> Method:
         process = DiscreteVariancePreserving("linear", self.steps)
-        denoiser = NetworkDenoiser(self.network(c), process, Epsilon(c.noise.std))
-        objective = Objective(TimeUniform(process), weight=EpsilonError())
-        return NoiseAndReturn(denoiser, objective, Ancestral(self.calls, Uniform()), self.start)
+        learned = noise_prediction(self.network(c), c, process)
+        return NoiseAndReturn(*learned, Ancestral(self.calls, Uniform()), self.start)

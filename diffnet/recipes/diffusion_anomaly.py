@@ -8,19 +8,15 @@ from typing import ClassVar
 from ..diffusion import (
     ClassifierGuided,
     DiscreteVariancePreserving,
-    Epsilon,
-    EpsilonError,
     Euler,
     Method,
-    NetworkDenoiser,
     NoisyClassifier,
-    Objective,
-    TimeUniform,
     Uniform,
 )
 from ..networks import Classifier
 from ..planning import Configuration
 from .cdpm import AUTO
+from .noise_prediction import noise_prediction
 from .recipe import Recipe
 from .strength import strength_of
 
@@ -42,10 +38,8 @@ class WithClassifier(Recipe):
     def parts(self, c: Configuration) -> tuple:
         """Denoiser, objective, sampler, strength and candidates."""
         process = DiscreteVariancePreserving("linear", self.steps)
-        denoiser = NetworkDenoiser(self.network(c), process, Epsilon(c.noise.std))
-        objective = Objective(TimeUniform(process), weight=EpsilonError())
-        strength = strength_of(self.start, 0.5, AUTO)
-        return denoiser, objective, Euler(self.calls, Uniform()), *strength
+        learned = noise_prediction(self.network(c), c, process)
+        return *learned, Euler(self.calls, Uniform()), *strength_of(self.start, 0.5, AUTO)
 
     def classifier(self, c: Configuration) -> dict:
         """A classifier as deep and wide as the planned network's encoder."""

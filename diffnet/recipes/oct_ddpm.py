@@ -10,16 +10,12 @@ import torch
 from ..diffusion import (
     Diffusion,
     DiscreteVariancePreserving,
-    Epsilon,
-    EpsilonError,
     FromResidual,
     Method,
-    NetworkDenoiser,
-    Objective,
     SinglePass,
-    TimeUniform,
 )
 from ..planning import Configuration
+from .noise_prediction import noise_prediction
 from .recipe import Recipe
 
 
@@ -43,11 +39,9 @@ class OctDDPM(Recipe):
 
     def build(self, c: Configuration) -> Method:
         process = DiscreteVariancePreserving("linear", self.steps, 1e-4, self.beta_max)
-        network = self.network(c)
-        denoiser = NetworkDenoiser(network, process, Epsilon(c.noise.std), centred=False)
-        objective = Objective(TimeUniform(process), weight=EpsilonError())
+        learned = noise_prediction(self.network(c), c, process, centred=False)
         level = None
         if self.start is not None:
             r = process.level(torch.tensor([self.start], dtype=torch.float64)).item()
             level = lambda image: r  # noqa: E731
-        return Diffusion(denoiser, objective, SinglePass(), FromResidual(level))
+        return Diffusion(*learned, SinglePass(), FromResidual(level))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
+
+from torch import Tensor
 
 from ..diffusion import (
     DiscreteVariancePreserving,
@@ -33,6 +36,7 @@ class PDDPM(Recipe):
     box: float = 0.5
 
     purposes: ClassVar[frozenset[str]] = frozenset({"anomaly"})
+    degrade: ClassVar[Callable[[Tensor], Tensor] | None] = None
     papers: ClassVar[tuple[str, ...]] = (
         "Behrendt, Bhattacharya, Krueger, Opfer, Schlaefer (2023). Patched diffusion models for "
         "unsupervised anomaly detection in brain MRI. arXiv:2303.03758",
@@ -42,4 +46,5 @@ class PDDPM(Recipe):
         process = DiscreteVariancePreserving("cosine", noise=Simplex())
         denoiser = NetworkDenoiser(self.network(c), process, Original(c.noise.std))
         strength = strength_of(self.start, 0.5, AUTO)
-        return PatchHealing(denoiser, TimeUniform(process), *strength, share=self.box)
+        levels, how = TimeUniform(process), {"share": self.box, "degrade": self.degrade}
+        return PatchHealing(denoiser, levels, *strength, **how)

@@ -14,12 +14,7 @@ from ..diffusion import (
     Denoiser,
     Diffusion,
     DiscreteVariancePreserving,
-    Epsilon,
-    EpsilonError,
     Method,
-    NetworkDenoiser,
-    Objective,
-    TimeUniform,
     Uniform,
     Wrap,
     WrappedDenoiser,
@@ -28,6 +23,7 @@ from ..diffusion import (
     over,
 )
 from ..planning import Configuration
+from .noise_prediction import noise_prediction
 from .recipe import Recipe
 
 
@@ -84,10 +80,8 @@ class PetDDPM(Recipe):
 
     def build(self, c: Configuration) -> Method:
         process = DiscreteVariancePreserving("linear", self.steps)
-        network = self.network(c)
-        denoiser = NetworkDenoiser(network, process, Epsilon(c.noise.std), centred=False)
-        objective = Objective(TimeUniform(process), weight=EpsilonError())
-        made = Measured(denoiser, objective, Ancestral(self.calls, Uniform()))
+        learned = noise_prediction(self.network(c), c, process, centred=False)
+        made = Measured(*learned, Ancestral(self.calls, Uniform()))
         made.std = sqrt(sum(s**2 for s in c.noise.std) / len(c.noise.std))
         made.level = self.noise
         return made

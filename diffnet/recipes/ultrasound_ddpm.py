@@ -9,16 +9,12 @@ from ..diffusion import (
     Ancestral,
     Diffusion,
     DiscreteVariancePreserving,
-    Epsilon,
-    EpsilonError,
     FromResidual,
     Method,
-    NetworkDenoiser,
-    Objective,
-    TimeUniform,
     Uniform,
 )
 from ..planning import Configuration
+from .noise_prediction import noise_prediction
 from .recipe import Recipe
 
 
@@ -40,7 +36,5 @@ class UltrasoundDDPM(Recipe):
 
     def build(self, c: Configuration) -> Method:
         process = DiscreteVariancePreserving("linear", self.steps)
-        network = self.network(c)
-        denoiser = NetworkDenoiser(network, process, Epsilon(c.noise.std), centred=False)
-        objective = Objective(TimeUniform(process), weight=EpsilonError())
-        return Diffusion(denoiser, objective, Ancestral(self.calls, Uniform()), FromResidual())
+        learned = noise_prediction(self.network(c), c, process, centred=False)
+        return Diffusion(*learned, Ancestral(self.calls, Uniform()), FromResidual())

@@ -1,0 +1,31 @@
+"""What most published models share: the network gives the noise and learns by the simple loss."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from ..diffusion import (
+    Epsilon,
+    EpsilonError,
+    GaussianProcess,
+    Levels,
+    NetworkDenoiser,
+    Objective,
+    TimeUniform,
+)
+from ..planning import Configuration
+
+
+def noise_prediction(
+    network: nn.Module,
+    c: Configuration,
+    process: GaussianProcess,
+    *,
+    levels: Levels | None = None,
+    centred: bool = True,
+) -> tuple[NetworkDenoiser, Objective]:
+    """E|F(x_t, t) - eps|^2 with t uniform, or at `levels` (Ho, Jain, Abbeel, 2020,
+    arXiv:2006.11239). centred: see NetworkDenoiser.
+    """
+    denoiser = NetworkDenoiser(network, process, Epsilon(c.noise.std), centred=centred)
+    return denoiser, Objective(levels or TimeUniform(process), weight=EpsilonError())

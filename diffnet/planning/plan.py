@@ -72,6 +72,36 @@ class SamplingPlan(Record):
 
 
 @dataclass(frozen=True)
+class CodePlan(Record):
+    """The space that diffusion works in, where that is not the images' own.
+
+    kind: wavelet, or the recipe of the first stage. factor: voxels of an image for one of its code,
+    by axis of the network. channels: of a code; given: of what is given, shown beside it.
+    first_stage: the configuration that trains it, none for wavelets. otherwise: the configuration
+    to train where the first stage does not give images back well enough.
+    """
+
+    kind: str
+    factor: tuple[int, ...]
+    channels: int
+    given: int = 0
+    first_stage: str = ""
+    otherwise: str = ""
+
+
+@dataclass(frozen=True)
+class CascadePlan(Record):
+    """What the network refines: images of the configuration `previous`, brought onto its own grid.
+
+    noise: training adds white noise of a standard deviation up to this to the coarse image and
+    tells the network how much it was; prediction adds half of it.
+    """
+
+    previous: str
+    noise: float
+
+
+@dataclass(frozen=True)
 class Configuration(Record):
     """One way to serve the plan. Spatial values are in network axis order, coarsest axis first.
 
@@ -79,7 +109,12 @@ class Configuration(Record):
     volumes on the target grid, three entries always (2-D data has shape 1 and spacing 1 first).
     patch: `dims` entries. image_channels: what the network sees beside x_t. kind: what is made,
     "image" or "label" (one-hot). memory: bytes by part, seconds: of a training step, the training,
-    and a call of the network for a patch, as the planner estimates them.
+    and a call of the network for a patch, as the planner estimates them. slab: slices of what is
+    given that a 2-D network sees, its own in the middle. coarsening: voxels of the finest grid for
+    one of this, by axis. recipe: that is taken where none is named; empty is the task's own. share:
+    of the time, where it is trained together with what it builds on.
+
+    With a code, patch and shape are the images' and network and noise levels the code's.
     """
 
     name: str
@@ -101,6 +136,33 @@ class Configuration(Record):
     seconds: dict[str, float] = field(default_factory=dict)
     scalars: int = 0
     words: int = 0
+    slab: int = 1
+    coarsening: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    code: CodePlan | None = None
+    cascade: CascadePlan | None = None
+    recipe: str = ""
+    share: float = 1.0
+
+    @property
+    def previous(self) -> str:
+        """The configuration whose trained run this one needs; empty where it needs none."""
+        if self.cascade is not None:
+            return self.cascade.previous
+        return "" if self.code is None else self.code.first_stage
+
+    @property
+    def code_patch(self) -> tuple[int, ...]:
+        """The patch as the network sees it."""
+        if self.code is None:
+            return self.patch
+        return tuple(-(-n // f) for n, f in zip(self.patch, self.code.factor, strict=True))
+
+    @property
+    def shown(self) -> tuple[int, int]:
+        """Channels that the network takes in, x_t's and those beside it, and that it gives out."""
+        if self.code is None:
+            return self.target_channels + self.image_channels, self.target_channels
+        return self.code.channels + self.code.given, self.code.channels
 
 
 @dataclass(frozen=True)

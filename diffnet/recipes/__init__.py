@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import importlib.util
-import inspect
-from pathlib import Path
-
-from ..data import UserError
 from .ae_kl import AeKl
 from .anoddpm import AnoDDPM
 from .auto_ddpm import AutoDDPM
@@ -37,6 +31,7 @@ from .edm import EDM
 from .flow import Flow
 from .intensity_threshold import IntensityThreshold
 from .latent import WAVELET, Latent
+from .lookup import recipe_in
 from .maisi import MAISI
 from .mcg import MCG
 from .mddpm import MDDPM
@@ -63,102 +58,19 @@ from .sampling import planned_sampler
 from .score_mri import ScoreMRI
 from .sdedit import SDEdit
 from .sdm import SDM
+from .shelf import SHELF
 from .solving import Solved, SolverRecipe
 from .song import Song
 from .ultrasound_ddpm import UltrasoundDDPM
 from .vq import Vq
 from .wdm import WDM
 
-RECIPES: dict[str, type[Recipe]] = {
-    "edm": EDM,
-    "ddpm": DDPM,
-    "flow": Flow,
-    "regression": Regression,
-    "one_pass": OnePass,
-    "anoddpm": AnoDDPM,
-    "dae": DAE,
-    "pddpm": PDDPM,
-    "mddpm": MDDPM,
-    "auto_ddpm": AutoDDPM,
-    "cdpm": CDPM,
-    "diffusion_anomaly": DiffusionAnomaly,
-    "diffuse_fusion": DiffuseFusion,
-    "intensity_threshold": IntensityThreshold,
-    "blurred_residual": BlurredResidual,
-    "pca_residual": PcaResidual,
-    "ddpm_ood": DDPMOOD,
-    "diffpure": DiffPure,
-    "sdedit": SDEdit,
-    "ddm2": DDM2,
-    "oct_ddpm": OctDDPM,
-    "ultrasound_ddpm": UltrasoundDDPM,
-    "wdm": WDM,
-    "cwdm": CWDM,
-    "latent": Latent,
-    "med_ddpm": MedDDPM,
-    "sdm": SDM,
-    "medfusion": Medfusion,
-    "mfdpm": MFDPM,
-    "brain_ldm": BrainLDM,
-    "dit": DiffusionTransformer,
-    "medical_diffusion": MedicalDiffusion,
-    "roentgen": RoentGen,
-    "maisi": MAISI,
-    "patch_ddpm": PatchDDPM,
-    "diff_infinite": DiffInfinite,
-    "ae_kl": AeKl,
-    "vq": Vq,
-    "pet_ddpm": PetDDPM,
-    "r2d2plus": R2D2Plus,
-    "daps": DAPS,
-    "dds": DDS,
-    "diffpir": DiffPIR,
-    "dps": DPS,
-    "mcg": MCG,
-    "pigdm": PiGDM,
-    "mmps": MMPS,
-    "ddnm": DDNM,
-    "ddrm": DDRM,
-    "score_mri": ScoreMRI,
-    "song": Song,
-    "diffuse_recon": DiffuseRecon,
-    "repaint": RePaint,
-    "ccdf": CCDF,
-    "csgm": CSGM,
-    "pnpdm": PnPDM,
-    "red_diff": REDDiff,
-}
+RECIPES: dict[str, type[Recipe]] = {**SHELF, "latent": Latent}
 
 
 def find_recipe(name: str) -> type[Recipe]:
-    """A recipe by its name on the shelf, or `file.py:Class` for one of the user's own.
-
-    UserError: there is no such recipe; the message names the nearest.
-    """
-    if ":" in name:
-        return _own(*name.rsplit(":", 1))
-    if name in RECIPES:
-        return RECIPES[name]
-    near = difflib.get_close_matches(name, RECIPES, 1)
-    hint = f" Did you mean {near[0]}?" if near else ""
-    raise UserError(f"no recipe is called {name!r}.{hint} There are: {', '.join(RECIPES)}")
-
-
-def _own(file: str, name: str) -> type[Recipe]:
-    path = Path(file)
-    if not path.is_file():
-        raise UserError(f"recipe {file}:{name}: there is no file {path.resolve()}")
-    spec = importlib.util.spec_from_file_location(f"own_recipe_{path.stem}", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    found = {
-        n: c
-        for n, c in inspect.getmembers(module, inspect.isclass)
-        if issubclass(c, Recipe) and not inspect.isabstract(c)
-    }
-    if name not in found:
-        raise UserError(f"recipe {file}:{name}: that file has the recipes {sorted(found)}")
-    return found[name]
+    """Any recipe by its name, or `file.py:Class` for one of the user's own; see `recipe_in`."""
+    return recipe_in(RECIPES, name)
 
 
 __all__ = [

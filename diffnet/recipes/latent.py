@@ -9,7 +9,9 @@ from ..data import UserError
 from ..diffusion import Codec, Diffusion, Method
 from ..planning import Configuration
 from .coding import coded, wavelet
+from .lookup import recipe_in
 from .recipe import Recipe
+from .shelf import SHELF
 
 WAVELET = "wavelet"
 
@@ -44,9 +46,7 @@ class Latent(Recipe):
 
     @property
     def inner(self) -> Recipe:
-        from . import find_recipe
-
-        return find_recipe(self.recipe).from_json(self.knobs, f"knobs of {self.recipe}")
+        return recipe_in(SHELF, self.recipe).from_json(self.knobs, f"knobs of {self.recipe}")
 
     def build(self, c: Configuration) -> Method:
         codec = self.built_codec(c)
@@ -69,9 +69,7 @@ class Latent(Recipe):
         """With fresh weights; a run's weights are put in where training starts."""
         if self.codec == WAVELET:
             return wavelet(c)
-        from . import find_recipe
-
-        first = find_recipe(self.codec).from_json(self.codec_knobs, f"knobs of {self.codec}")
+        first = recipe_in(SHELF, self.codec).from_json(self.codec_knobs, f"knobs of {self.codec}")
         made = getattr(first.build(c), "codec", None)
         if not isinstance(made, Codec):
             raise UserError(

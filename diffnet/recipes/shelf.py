@@ -1,0 +1,120 @@
+"""The table of all recipes but the one that wraps another: what that one looks in."""
+
+from __future__ import annotations
+
+from .ae_kl import AeKl
+from .anoddpm import AnoDDPM
+from .auto_ddpm import AutoDDPM
+from .blurred_residual import BlurredResidual
+from .brain_ldm import BrainLDM
+from .ccdf import CCDF
+from .cdpm import CDPM
+from .csgm import CSGM
+from .cwdm import CWDM
+from .dae import DAE
+from .daps import DAPS
+from .ddm2 import DDM2
+from .ddnm import DDNM
+from .ddpm import DDPM
+from .ddpm_ood import DDPMOOD
+from .ddrm import DDRM
+from .dds import DDS
+from .diff_infinite import DiffInfinite
+from .diffpir import DiffPIR
+from .diffpure import DiffPure
+from .diffuse_fusion import DiffuseFusion
+from .diffuse_recon import DiffuseRecon
+from .diffusion_anomaly import DiffusionAnomaly
+from .dit import DiffusionTransformer
+from .dps import DPS
+from .edm import EDM
+from .flow import Flow
+from .intensity_threshold import IntensityThreshold
+from .maisi import MAISI
+from .mcg import MCG
+from .mddpm import MDDPM
+from .med_ddpm import MedDDPM
+from .medfusion import Medfusion
+from .medical_diffusion import MedicalDiffusion
+from .mfdpm import MFDPM
+from .mmps import MMPS
+from .oct_ddpm import OctDDPM
+from .one_pass import OnePass
+from .patch_ddpm import PatchDDPM
+from .pca_residual import PcaResidual
+from .pddpm import PDDPM
+from .pet_ddpm import PetDDPM
+from .pigdm import PiGDM
+from .pnpdm import PnPDM
+from .r2d2plus import R2D2Plus
+from .recipe import Recipe
+from .red_diff import REDDiff
+from .regression import Regression
+from .repaint import RePaint
+from .roentgen import RoentGen
+from .score_mri import ScoreMRI
+from .sdedit import SDEdit
+from .sdm import SDM
+from .song import Song
+from .ultrasound_ddpm import UltrasoundDDPM
+from .vq import Vq
+from .wdm import WDM
+
+SHELF: dict[str, type[Recipe]] = {
+    "edm": EDM,
+    "ddpm": DDPM,
+    "flow": Flow,
+    "regression": Regression,
+    "one_pass": OnePass,
+    "anoddpm": AnoDDPM,
+    "dae": DAE,
+    "pddpm": PDDPM,
+    "mddpm": MDDPM,
+    "auto_ddpm": AutoDDPM,
+    "cdpm": CDPM,
+    "diffusion_anomaly": DiffusionAnomaly,
+    "diffuse_fusion": DiffuseFusion,
+    "intensity_threshold": IntensityThreshold,
+    "blurred_residual": BlurredResidual,
+    "pca_residual": PcaResidual,
+    "ddpm_ood": DDPMOOD,
+    "diffpure": DiffPure,
+    "sdedit": SDEdit,
+    "ddm2": DDM2,
+    "oct_ddpm": OctDDPM,
+    "ultrasound_ddpm": UltrasoundDDPM,
+    "wdm": WDM,
+    "cwdm": CWDM,
+    "med_ddpm": MedDDPM,
+    "sdm": SDM,
+    "medfusion": Medfusion,
+    "mfdpm": MFDPM,
+    "brain_ldm": BrainLDM,
+    "dit": DiffusionTransformer,
+    "medical_diffusion": MedicalDiffusion,
+    "roentgen": RoentGen,
+    "maisi": MAISI,
+    "patch_ddpm": PatchDDPM,
+    "diff_infinite": DiffInfinite,
+    "ae_kl": AeKl,
+    "vq": Vq,
+    "pet_ddpm": PetDDPM,
+    "r2d2plus": R2D2Plus,
+    "daps": DAPS,
+    "dds": DDS,
+    "diffpir": DiffPIR,
+    "dps": DPS,
+    "mcg": MCG,
+    "pigdm": PiGDM,
+    "mmps": MMPS,
+    "ddnm": DDNM,
+    "ddrm": DDRM,
+    "score_mri": ScoreMRI,
+    "song": Song,
+    "diffuse_recon": DiffuseRecon,
+    "repaint": RePaint,
+    "ccdf": CCDF,
+    "csgm": CSGM,
+    "pnpdm": PnPDM,
+    "red_diff": REDDiff,
+}

@@ -1,6 +1,6 @@
 """The automatic plan against hand-set alternatives of equal budget: who is better, by how much?
 
-    python benchmarks/regret.py --data D --work W [--minutes 1.5] [--only Dataset014_ChestCT]
+    python benchmarks/regret.py --data D --work W [--minutes 1.5] [--only Dataset008_MedNIST]
 
 Trains, predicts and measures what is not there yet, then prints a table for every dataset and one
 of regret: error of the automatic plan over that of the best row. With --train-only it stops before
@@ -66,7 +66,7 @@ def table(place: Place) -> tuple[list[str], str]:
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     best = min(names, key=lambda n: mean_error(found[n], place))
     regret = mean_error(found[AUTO], place) / mean_error(found[best], place) - 1
-    cells = [s.dataset, s.error, number(mean_error(found[AUTO], place), 4), best]
+    cells = [s.name, s.error, number(mean_error(found[AUTO], place), 4), best]
     cells += [number(mean_error(found[best], place), 4), f"{regret:.1%}"]
     cells.append("" if best == AUTO else against(found[best], found[AUTO], place))
     return [*lines, ""], "| " + " | ".join(cells) + " |"
@@ -81,10 +81,13 @@ def main() -> None:
     parser.add_argument("--rows", nargs="*", default=[])
     parser.add_argument("--train-only", action="store_true")
     given = parser.parse_args()
+    unknown = sorted(set(given.only) - {s.name for s in STUDIES})
+    if unknown:
+        parser.error(f"no study {unknown[0]}; there are {', '.join(s.name for s in STUDIES)}")
     places = [
         Place(s, given.data, given.work, given.minutes)
         for s in STUDIES
-        if not given.only or s.dataset in given.only
+        if not given.only or s.name in given.only
     ]
     for place in places:
         place.train(tuple(given.rows))

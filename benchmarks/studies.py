@@ -7,6 +7,7 @@ the held-out cases and the minutes of training. What is done already is not done
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,11 @@ from diffnet.workflow.work import Work
 
 AUTO = "auto"
 Overrides = dict[str, Any]
+
+
+def slug(name: str) -> str:
+    """As a folder is called."""
+    return name.replace(" / ", " by ").replace(" ", "_").replace("/", "_of_")
 
 
 def same_size(c: Configuration) -> Overrides:
@@ -67,6 +73,17 @@ def fixed(**changes: Any) -> Callable[[Configuration], Overrides]:
     return lambda c: same_size(c) | named
 
 
+def reaching(deviations: float) -> Callable[[Configuration], Overrides]:
+    """Levels so widely spread in training that sigma_max lies that many deviations out."""
+
+    def change(c: Configuration) -> Overrides:
+        n = c.noise
+        spread = (math.log(n.sigma_max) - n.level_mean) / deviations
+        return same_size(c) | {"noise.level_std": max(n.level_std, spread)}
+
+    return change
+
+
 @dataclass(frozen=True)
 class Alternative:
     """change: overrides, from the automatic configuration. configuration: another one, as planned.
@@ -89,6 +106,7 @@ LARGE_PATCH = Alternative("patch edges x 1.5", larger_patch(1.5))
 SLICES = Alternative("2d", configuration="2d")
 FEWER_BLANK = Alternative("blank 1/4", fixed(noise__blank=0.25))
 MORE_BLANK = Alternative("blank 3/4", fixed(noise__blank=0.75))
+REACHING = Alternative("levels reach sigma_max", reaching(3.0))
 STEPS_10 = Alternative("10 calls", of=AUTO, draw={"steps": 10})
 STEPS_40 = Alternative("40 calls", of=AUTO, draw={"steps": 40})
 
@@ -110,6 +128,10 @@ class Study:
     metrics: str | None = None
     complement: bool = False
     made: int = 0
+
+    @property
+    def name(self) -> str:
+        return "-".join([self.dataset, *([self.task] if self.task else [])])
 
     def row(self, name: str) -> Alternative:
         return next(a for a in (Alternative(AUTO), *self.alternatives) if a.name == name)
@@ -148,6 +170,13 @@ STUDIES = (
         "fid",
         made=192,
     ),
+    Study(
+        "Dataset001_Hippocampus",
+        (SIGMA_80, REACHING),
+        "fid",
+        task="generation",
+        made=96,
+    ),
 )
 
 
@@ -172,7 +201,7 @@ class Place:
 
     @property
     def paths(self) -> Work:
-        return Work(self.work / self.study.dataset)
+        return Work(self.work / self.study.name)
 
     def fingerprint(self) -> Fingerprint:
         return measured(self.dataset(), self.paths, 1)
@@ -195,7 +224,7 @@ class Place:
         return found
 
     def run(self, name: str) -> Run:
-        return Run(self.paths.run("", "", name=self.study.row(name).of or name))
+        return Run(self.paths.run("", "", name=slug(self.study.row(name).of or name)))
 
     def trained(self, name: str) -> bool:
         run = self.run(name)
@@ -210,14 +239,14 @@ class Place:
             chosen = plan.configurations[configuration]
             fit = fitting(dataset, plan, chosen, "edm", self.paths, minutes=self.minutes, name=name)
             fit()
-            print(f"{self.study.dataset}: {name}, {self.run(name).card['training']['steps']} steps")
+            print(f"{self.study.name}: {name}, {self.run(name).card['training']['steps']} steps")
 
     def results(self, name: str, **draw: Any) -> Path:
         """Held-out cases predicted (or images made) and measured; `draw` as `predict` takes it."""
         s, dataset = self.study, self.dataset()
         draw = {**s.row(name).draw, **draw}
         told = "".join(f" {k} {v}" for k, v in draw.items())
-        out = self.paths.folder / "results" / (name + told).replace(" ", "_").replace("/", "by")
+        out = self.paths.folder / "results" / slug(name + told)
         if not (out / FILE).is_file():
             what = {"cases": s.made} if s.made else {"scans": dataset.folder}
             what |= {"simulate": True} if s.simulate else {}

@@ -14,7 +14,8 @@ from torch.nn import functional as F
 from diffnet.data import ScaleRule, UserError, Volume, grid_difference, read_json
 from diffnet.diffusion import Condition
 from diffnet.tasks import SuperResolution
-from diffnet.workflow.draws import Drawing, draw, drawing_of, fits, with_sampler
+from diffnet.workflow.drawing import Drawing, drawing_of, with_sampler
+from diffnet.workflow.draws import draw, fits
 from diffnet.workflow.generate import generate
 from diffnet.workflow.predict import PredictionError, predict
 from diffnet.workflow.refined import finer
@@ -353,7 +354,7 @@ def test_calls_that_a_run_cannot_serve_are_refused(run: Run, tmp_path: Path) -> 
         drawing_of(run, "mean", 5)
     with pytest.raises(UserError, match="overlap"):
         drawing_of(run, overlap=1.0)
-    assert drawing_of(run, samples=4) == Drawing("samples", 4, 3, "heun")
+    assert drawing_of(run, samples=4) == Drawing("samples", 4, 3, "heun", grid="log_uniform")
     with pytest.raises(UserError, match="there are ancestral, ddim"):
         predict(run, paths, out, sampler="heum", output="sample")
     with pytest.raises(PredictionError, match="no scans"):

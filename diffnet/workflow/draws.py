@@ -2,54 +2,20 @@
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from ..data import Record, UserError
-from ..diffusion import (
-    SAMPLERS,
-    SOLVERS,
-    Condition,
-    Denoiser,
-    Diffusion,
-    Method,
-    Tiled,
-    Wrap,
-    WrappedDenoiser,
-)
+from ..diffusion import Condition, Denoiser, Method, Tiled, Wrap, WrappedDenoiser
 from ..planning import Configuration, Workload, prediction_memory
-from ..recipes import Solved, planned_sampler
-from .run import Run
+from .drawing import Drawing, DrawingError, drawing_of  # noqa: F401 still asked for here
 
-OUTPUTS = ("mean", "sample", "samples")
-SAMPLES = 8  # draws where the plan names no number
 SHARE = 0.5  # of the free memory that a forward pass may take
-
-
-class DrawingError(UserError):
-    """A way of drawing that the run does not know."""
-
-
-@dataclass(frozen=True)
-class Drawing(Record):
-    """output: mean | sample | samples. samples: K. overlap: share of a window its neighbour covers.
-
-    sampler None: the method draws without one.
-    """
-
-    output: str
-    samples: int = 1
-    steps: int | None = None
-    sampler: str | None = None
-    seed: int = 0
-    overlap: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -60,73 +26,6 @@ class Drawn:
     std: Tensor | None
     calls: int
     windows: bool
-
-
-def drawing_of(
-    run: Run,
-    output: str | None = None,
-    samples: int | None = None,
-    steps: int | None = None,
-    sampler: str | None = None,
-    seed: int = 0,
-    overlap: float = 0.5,
-) -> Drawing:
-    """The plan's choice where nothing is said. DrawingError: what the run cannot do."""
-    plan = run.configuration.sampling
-    output = output or ("samples" if samples and samples > 1 else plan.output)
-    if output not in OUTPUTS:
-        raise DrawingError(f"output is {output!r}; there are {', '.join(OUTPUTS)}")
-    k = samples or (plan.samples if plan.samples > 1 else SAMPLES)
-    if output != "samples" and samples not in (None, 1):
-        raise DrawingError(f"{samples} samples go with output samples, not with output {output}")
-    if k < 1 or (steps is not None and steps < 1) or not 0 <= overlap < 1:
-        raise DrawingError("samples and steps are at least 1, overlap is from 0 to below 1")
-    with torch.random.fork_rng(devices=[]):
-        method = run.method
-    draws = isinstance(method, Diffusion)
-    if not draws and (steps or sampler or output == "samples"):
-        raise DrawingError(
-            f"the recipe {run.card['recipe']['name']} gives one answer without drawing: leave out "
-            "--steps, --sampler and --samples"
-        )
-    k = k if output == "samples" else 1
-    if not draws:
-        return Drawing(output, k, None, None, seed, overlap)
-    own, calls = own_sampler(method, run.configuration)
-    return Drawing(output, k, steps or calls, sampler or own, seed, overlap)
-
-
-def own_sampler(method: Method, c: Configuration) -> tuple[str, int]:
-    """(name, steps): the solver of the recipe where it has one, else what is planned."""
-    if isinstance(method, Solved):
-        return method.solver, method.sampler.steps
-    return c.sampling.sampler, c.sampling.steps
-
-
-def with_sampler(method: Method, c: Configuration, drawing: Drawing) -> Method:
-    """`method`, or a copy that walks as `drawing` says. DrawingError: a misfit of the two."""
-    if not isinstance(method, Diffusion) or drawing.sampler is None:
-        return method
-    own = own_sampler(method, c)
-    if (drawing.sampler, drawing.steps) == own:
-        return method
-    method = copy.copy(method)  # the run keeps its own sampler; weights are shared
-    solves = isinstance(method, Solved)
-    if solves and drawing.sampler == own[0]:
-        method.sampler = replace(method.sampler, steps=drawing.steps)
-        return method
-    if solves != (drawing.sampler in SOLVERS) and drawing.sampler in SOLVERS | SAMPLERS:
-        there = ", ".join(SOLVERS if solves else SAMPLERS)
-        raise DrawingError(
-            f"{drawing.sampler} {'knows no measurement' if solves else 'needs a measurement'}; "
-            f"here there are {there}"
-        )
-    plan = replace(c.sampling, sampler=drawing.sampler, steps=drawing.steps)
-    try:
-        method.sampler = planned_sampler(replace(c, sampling=plan))
-    except ValueError as error:
-        raise DrawingError(str(error)) from error
-    return method
 
 
 @torch.no_grad()

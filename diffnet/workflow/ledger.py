@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data import Record, UserError, file_hash, write_json
-from .run import WEIGHTS, Run
+from .run import Run
 
 LINES = "cases.jsonl"
 SUMMARY = "summary.json"
@@ -89,16 +89,23 @@ class Predictions(Record):
         said += f" ({kept} were there already)" if kept else ""
         return (
             f"{said}: {self.seconds_per_case:.2f} s and {calls} network calls a case, "
-            f"{self.peak_memory_mb:.0f} MiB at most on {self.device}"
+            f"{self.peak_memory_mb:.0f} MiB at most on {self.device}{self._calibrated()}"
         )
+
+    def _calibrated(self) -> str:
+        """What the run's calibration chose of the settings, where a sampler was used at all."""
+        names = self.settings.get("calibrated", ())
+        if not names or self.settings.get("output") == "mean":
+            return ""
+        return f"; calibrated: {', '.join(f'{n} {self.settings[n]}' for n in names)}"
 
     __str__ = table
 
 
 def settings_key(run: Run, settings: Mapping[str, Any]) -> str:
     """Hash of the weights, the plan and how they are used."""
-    weights = file_hash(run.folder / WEIGHTS).hex()
-    text = json.dumps([weights, run.card["plan"], dict(settings)], sort_keys=True, default=str)
+    parts = [run.weights_key, run.card["plan"], dict(settings)]
+    text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

@@ -18,7 +18,8 @@ from ..diffusion import Condition, Method
 from ..tasks import Inpainting, Reconstruction
 from .anomalies import examine, unfamiliar
 from .detection import detection_of, familiarity_of
-from .draws import Drawing, draw, drawing_of, with_sampler
+from .drawing import Drawing, drawing_of, with_sampler
+from .draws import draw
 from .fit import peak_memory_mb
 from .guessing import guessed
 from .ledger import Done, Ledger, Predictions, case_key, settings_key
@@ -79,6 +80,7 @@ def predict(
             progress(number, len(scans), case)
     made = tuple(ledger.found[case] for case in scans)
     memory = peak_memory_mb(job.device)
+    settings |= {"calibrated": list(drawing.calibrated)}
     found = Predictions(
         str(job.out), str(run.folder), settings, made, len(kept), str(job.device), memory
     )

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ..data import RecordError, UserError, read_json, write_json, written_whole
+from ..data import RecordError, UserError, file_hash, read_json, write_json, written_whole
 from ..diffusion import Method
 from ..planning import Configuration, Plan
 from ..recipes import Recipe, find_recipe
@@ -76,6 +76,11 @@ class Run:
         method = self.recipe.build(self.configuration)
         method.load_state_dict(load_file(path))
         return method.eval().requires_grad_(False)
+
+    @property
+    def weights_key(self) -> str:
+        """A hash that changes with the weights."""
+        return file_hash(self.folder / WEIGHTS).hex()
 
     def write_card(self, card: dict[str, Any]) -> None:
         write_json(self.folder / CARD, card)

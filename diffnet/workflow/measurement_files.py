@@ -1,4 +1,4 @@
-"""Files of raw measurements: .npz, .npy with .json beside it, and .h5 as of fastMRI."""
+"""Files of raw measurements: .npz, .npy with .json beside it, .h5 of fastMRI and ISMRMRD."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..data import read_json
+from .fastmri_files import fastmri
+from .ismrmrd_files import read_ismrmrd
 from .suitable import UnsuitableScan
 
 MEASURED = (".npz", ".npy", ".h5")
@@ -67,16 +69,22 @@ def _npy(path: Path) -> dict[str, Any]:
 
 
 def _h5(path: Path) -> dict[str, Any]:
-    """fastMRI: kspace (slices, Y, X) or (slices, coils, Y, X); other fields are left aside."""
+    """fastMRI (kspace at the top), ISMRMRD (a group of acquisitions), or our fields by name."""
     try:
         import h5py
     except ImportError as error:
         raise UnsuitableScan(
-            f"{path.name} is read with h5py, which is not installed: pip install h5py, or save the "
+            f"{path.name} is read with h5py, which is not installed: pip install diffnet[raw], or save the "
             "arrays as .npz"
         ) from error
     with h5py.File(path, "r") as file:
-        fields = {name: np.asarray(file[name]) for name in FIELDS if name in file}
-    if "kspace" in fields and fields["kspace"].ndim == 3:
-        fields["kspace"] = fields["kspace"][:, None]
-    return fields
+        if "kspace" in file or "sinogram" in file:
+            fields = {name: np.asarray(file[name]) for name in FIELDS if name in file}
+            header = file["ismrmrd_header"][()] if "ismrmrd_header" in file else None
+            return fields if "kspace" not in fields else fastmri(fields, header)
+        groups = [name for name in file if {"xml", "data"} <= set(dict(file).get(name, ()))]
+    if not groups:
+        raise UnsuitableScan(
+            f"{path.name} has no kspace, no sinogram and no group of ISMRMRD acquisitions"
+        )
+    return read_ismrmrd(path, groups[0])

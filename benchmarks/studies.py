@@ -237,7 +237,9 @@ class Place:
             if self.trained(name) or (names and name not in names):
                 continue
             chosen = plan.configurations[configuration]
-            fit = fitting(dataset, plan, chosen, "edm", self.paths, minutes=self.minutes, name=name)
+            fit = fitting(
+                dataset, plan, chosen, "edm", self.paths, minutes=self.minutes, name=slug(name)
+            )
             fit()
             print(f"{self.study.name}: {name}, {self.run(name).card['training']['steps']} steps")
 

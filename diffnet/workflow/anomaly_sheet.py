@@ -26,7 +26,7 @@ def write_anomaly_sheet(
     cases: objects with name, map, mask, truth and image files.
     """
     healed = image_files(predictions / "healed", empty=True)
-    values = evaluation.by_case("dice")
+    values = evaluation.by_case("dice_per_scan")
     ill = sorted((c for c in cases if c.name in values), key=lambda c: values[c.name])
     well = [c for c in cases if c.name not in values]
     deep = Volume.read(cases[0].map).shape[0] > 1

@@ -18,7 +18,11 @@ COSTS += ("training time", "training steps", "peak memory, training (MiB)", "par
 
 @dataclass(frozen=True)
 class Paired(Record):
-    """second minus first over the cases that both have; low, high: 95 %; p: of no difference."""
+    """second minus first over the cases that both have; low, high: 95 %; p: of no difference.
+
+    pooled: the metric is of a set of images and not of single ones; low and high are then the ends
+    of the two runs' own intervals subtracted, which claims less than a paired difference could.
+    """
 
     first: str
     second: str
@@ -29,6 +33,7 @@ class Paired(Record):
     p: float | None
     cases: int
     groups: int
+    pooled: bool = False
 
     def __str__(self) -> str:
         if self.mean is None:
@@ -36,7 +41,8 @@ class Paired(Record):
         inside = ""
         if self.low is not None and self.high is not None:
             inside = f" [{number(self.low)}, {number(self.high)}]"
-        return f"{number(self.mean)}{inside}, p = {number(self.p, 2)}, {self.cases} cases"
+        test = "by their intervals" if self.pooled else f"p = {number(self.p, 2)}"
+        return f"{number(self.mean)}{inside}, {test}, {self.cases} cases"
 
     @property
     def better(self) -> str:
@@ -44,7 +50,9 @@ class Paired(Record):
         higher = higher_is_better(self.metric)
         if self.mean is None or self.low is None or self.high is None or higher is None:
             return ""
-        if self.low <= 0 <= self.high or self.p is None or self.p > 0.05:
+        if self.low <= 0 <= self.high:
+            return ""
+        if not self.pooled and (self.p is None or self.p > 0.05):
             return ""
         return self.second if (self.mean > 0) == higher else self.first
 
@@ -115,24 +123,42 @@ def compare_facts(facts: Sequence[RunFacts]) -> RunComparison:
     differences = []
     for name, other in zip(names[1:], measured[1:], strict=True):
         if measured[0] is not None and other is not None:
-            differences += paired(names[0], measured[0], name, other)
+            differences += between(names[0], measured[0], name, other)
     return RunComparison(summaries, tuple(differences), _notes(names, measured))
 
 
-def paired(first: str, ours: Evaluation, second: str, theirs: Evaluation) -> list[Paired]:
-    """Differences in every metric that both measured case by case, classes apart left out."""
+def between(first: str, ours: Evaluation, second: str, theirs: Evaluation) -> list[Paired]:
+    """Differences in every metric that both measured: by cases where it is of single cases, else by
+    intervals. Classes apart are left out.
+    """
     found = []
-    groups = {**{c: c for c in theirs.cases}, **theirs.groups, **ours.groups}
     for metric in ours.metrics:
-        a, b = ours.by_case(metric), theirs.by_case(metric)
-        if "/" in metric or not a or not b:
+        if "/" in metric or metric not in theirs.metrics:
             continue
-        shared = {groups[c] for c in a if c in b}
-        # One group alone: its cases are all there is to draw from, as in the intervals of means.
-        d = paired_difference(a, b, groups if len(shared) > 1 else None)
-        values = [finite(v) for v in (d.mean, d.low, d.high, d.p)]
-        found.append(Paired(first, second, metric, *values, d.cases, len(shared)))
+        if ours.by_case(metric) and theirs.by_case(metric):
+            found.append(_by_cases(metric, first, ours, second, theirs))
+        elif ours.metrics[metric].low is not None and theirs.metrics[metric].low is not None:
+            found.append(_by_intervals(metric, first, ours, second, theirs))
     return found
+
+
+def _by_cases(metric: str, first: str, ours: Evaluation, second: str, theirs: Evaluation) -> Paired:
+    a, b = ours.by_case(metric), theirs.by_case(metric)
+    groups = {**{c: c for c in theirs.cases}, **theirs.groups, **ours.groups}
+    shared = {groups[c] for c in a if c in b}
+    # One group alone: its cases are all there is to draw from, as in the intervals of means.
+    d = paired_difference(a, b, groups if len(shared) > 1 else None)
+    values = [finite(v) for v in (d.mean, d.low, d.high, d.p)]
+    return Paired(first, second, metric, *values, d.cases, len(shared))
+
+
+def _by_intervals(
+    metric: str, first: str, ours: Evaluation, second: str, theirs: Evaluation
+) -> Paired:
+    a, b = ours.metrics[metric], theirs.metrics[metric]
+    ends = (b.mean - a.mean, b.low - a.high, b.high - a.low)
+    cases, groups = min(a.cases, b.cases), min(a.groups, b.groups)
+    return Paired(first, second, metric, *ends, None, cases, groups, pooled=True)
 
 
 def _summary(name: str, f: RunFacts) -> RunSummary:

@@ -237,7 +237,7 @@ def _known(truth: Truth, task: Task) -> dict[str, tuple[Paths, Paths, str, bool 
 
 def _row(j: Judged) -> dict[str, float | None]:
     return {
-        "dice": finite(j.dice),
+        "dice_per_scan": finite(j.dice),
         "prevalence": finite(prevalence(j.counts)),
         "lesions": float(j.lesions[0]),
         "lesions_found": float(j.lesions[1]),

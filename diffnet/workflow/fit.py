@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import resource
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,6 +23,7 @@ from .distributed import Processes
 from .first_stage import take_codec
 from .held_out import LABEL, HeldOut, fixed_batches, look, with_weights
 from .journal import Journal
+from .peak import forget_peak, peak_memory_mb
 from .run import Run, versions
 from .train import Budget, Step, Trainer, train
 
@@ -71,6 +71,7 @@ class Fit:
 
     def __call__(self, progress: Progress | None = None) -> Run:
         """Train to the end of the budget, from the last checkpoint if there is one."""
+        forget_peak(self.processes.device)
         torch.manual_seed(self.seed)
         method = self.built.build(self.c).to(self.processes.device)
         self._prepare(method)
@@ -245,13 +246,6 @@ class Fit:
                 "processes": self.processes.size,
             },
         }
-
-
-def peak_memory_mb(device: torch.device) -> float:
-    """Peak memory so far: of the allocator on a GPU, of the process on a CPU."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def refuse_purpose(recipe: Recipe, name: str, task: Task) -> None:

@@ -25,6 +25,7 @@ KNOBS = {
     "diffpure": {"calls": 3},
     "ddm2": {"calls": 3},
     "ultrasound_ddpm": {"calls": 3},
+    "unrolled": {"rounds": 2, "solves": 3},
     "pet_ddpm": {"calls": 3},
     "r2d2plus": {"calls": 3},
     **{name: {"calls": 4} for name, recipe in RECIPES.items() if issubclass(recipe, SolverRecipe)},

@@ -13,9 +13,10 @@ import torch
 from handmade import configuration, plan, untrained_run, volume
 
 from diffnet.data import ScaleRule, UserError, Volume, read_json
-from diffnet.diffusion import SOLVERS, Projector, as_real, centred_fft
+from diffnet.diffusion import SOLVERS, Condition, Projector, as_real, centred_fft
 from diffnet.recipes import RECIPES, SolverRecipe
 from diffnet.tasks import Reconstruction, Units
+from diffnet.workflow.batches import assemble
 from diffnet.workflow.draws import DrawingError
 from diffnet.workflow.measurements import find_measurements, read_measured
 from diffnet.workflow.predict import predict
@@ -34,7 +35,8 @@ def body(n: int = N) -> np.ndarray:
 
 def run_of(folder: Path, recipe: str = "daps", rule: ScaleRule | None = None, **settings) -> Run:
     """An untrained prior: its network says 0 everywhere, so D = skip z is that of white images."""
-    c = configuration(2, (1, 0), spacing=(1.0, 1.0, 1.0))
+    shown = int(settings.get("shown", False))
+    c = configuration(2, (1, shown), spacing=(1.0, 1.0, 1.0))
     c = replace(c, shape=(1, N, N), sampling=replace(c.sampling, output="sample", samples=1))
     p = plan(c, "reconstruction", 2)
     p = replace(p, task_settings=settings, guess=None, dims=2)
@@ -217,3 +219,59 @@ def test_the_table_of_solvers_serves_recipes() -> None:
             assert recipe.solver in SOLVERS, name
             assert math.isfinite(recipe().calls)
     assert as_real(torch.ones(1, 1, 2, 2, dtype=torch.complex64)).shape == (1, 2, 2, 2)
+
+
+def test_an_unrolled_network_is_consistent_before_it_learns(tmp_path: Path) -> None:
+    """With R = 0 its rounds are those of proximal steps from the first look, in closed form."""
+    c = configuration(2, (1, 1))
+    method = RECIPES["unrolled"](rounds=3, weight=0.1).build(c)
+    image = 0.5 * torch.randn(2, 1, 12, 12)
+    known = Reconstruction(setting="super_resolution", noise=0.01).measure(image)
+    condition = Condition(image=known.first_look(), measurement=known)
+    x, gram = known.first_look(), known.operator.gram
+    for _ in range(3):
+        x = x + known.operator.adjoint(known.y - known.operator(x)) / (gram + 0.1 * gram)
+    assert torch.allclose(method.sample(torch.zeros_like(image), condition), x, atol=1e-3)
+    with pytest.raises(ValueError, match="measurement, which is missing"):
+        method.sample(torch.zeros_like(image), Condition(image=image))
+
+
+@pytest.mark.parametrize("setting", ["mri", "ct"])
+def test_an_unrolled_network_learns_through_the_operator(setting: str) -> None:
+    """Gradients through data consistency: a few steps beat what they began with."""
+    torch.manual_seed(0)
+    task = Reconstruction(setting=setting, shown=True, views=8, centre=0.2, acceleration=3.0)
+    c = configuration(2, (1, 1))
+    method = RECIPES["unrolled"](rounds=2, solves=4).build(c)
+    optimiser = torch.optim.Adam(method.parameters(), 3e-3)
+    image = torch.from_numpy(body()).expand(4, 1, N, N) / 100 - 0.5
+    arrays = {"image": image}
+    found = []
+    for _ in range(40):
+        batch = assemble(arrays, task, None)
+        assert batch.condition.measurement.residual(image).mean() == pytest.approx(1, abs=0.2)
+        (loss,) = (v for _, v in method.losses(batch))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        found.append(loss.item())
+    assert np.mean(found[-5:]) < 0.6 * np.mean(found[:3])
+    assert method.log_weight.item() != pytest.approx(math.log(0.05))
+
+
+def test_supervised_runs_read_the_same_files_as_priors(tmp_path: Path) -> None:
+    """One folder of k-space for every method; simulated scans, too."""
+    (tmp_path / "in").mkdir()
+    kspace_file(tmp_path / "in" / "knee.npz", noise_std=1e-6)
+    volume(body()).write(tmp_path / "a_0000.nii.gz")
+    scans = {"a": (tmp_path / "a_0000.nii.gz",)}
+    for recipe in ("regression", "unrolled"):
+        run = run_of(tmp_path / recipe, recipe, ScaleRule(kind="case"), shown=True)
+        predict(run, find_measurements(tmp_path / "in"), tmp_path / f"{recipe}_out")
+        made = Volume.read(tmp_path / f"{recipe}_out" / "knee.nii.gz").array
+        assert made.shape == (1, 1, N, N)
+        assert np.isfinite(made).all()
+        predict(run, scans, tmp_path / f"{recipe}_simulated", simulate=True)
+        assert (tmp_path / f"{recipe}_simulated" / "given" / "a.nii.gz").exists()
+    with pytest.raises(UserError, match="--simulate"):
+        predict(run, scans, tmp_path / "other")

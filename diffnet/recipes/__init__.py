@@ -62,6 +62,7 @@ from .shelf import SHELF
 from .solving import Solved, SolverRecipe
 from .song import Song
 from .ultrasound_ddpm import UltrasoundDDPM
+from .unrolled import UnrolledNetwork
 from .vq import Vq
 from .wdm import WDM
 
@@ -135,6 +136,7 @@ __all__ = [
     "SolverRecipe",
     "Song",
     "UltrasoundDDPM",
+    "UnrolledNetwork",
     "Vq",
     "find_recipe",
     "planned_sampler",

@@ -57,6 +57,7 @@ from .sdedit import SDEdit
 from .sdm import SDM
 from .song import Song
 from .ultrasound_ddpm import UltrasoundDDPM
+from .unrolled import UnrolledNetwork
 from .vq import Vq
 from .wdm import WDM
 
@@ -65,6 +66,7 @@ SHELF: dict[str, type[Recipe]] = {
     "ddpm": DDPM,
     "flow": Flow,
     "regression": Regression,
+    "unrolled": UnrolledNetwork,
     "one_pass": OnePass,
     "anoddpm": AnoDDPM,
     "dae": DAE,

@@ -53,8 +53,8 @@ class Reconstruction(Task):
     axis about frequency 0 that is all sampled. views, arc: of the scanner, degrees. blur: std in
     voxels, in the plane. factor: of super-resolution. noise: standard deviation of each measured
     number over the images' (ct: times the side of a voxel in mm). photons: for ct, per ray, instead
-    of noise; 0 is none. shown: the zero-filled or back-projected image is given to the network,
-    which learns from such pairs and knows nothing of the measurement: the supervised way.
+    of noise; 0 is none. shown: the network learns from simulated measurements, of which it sees the
+    zero-filled or back-projected image (recipe unrolled: all): the supervised way.
     """
 
     setting: str = "mri"
@@ -101,7 +101,7 @@ class Reconstruction(Task):
 
     @property
     def offers(self) -> frozenset[str]:  # type: ignore[override]
-        return frozenset({"image", "source"}) if self.shown else frozenset()
+        return frozenset({"image", "source", "measurement"}) if self.shown else frozenset()
 
     @property
     def starts(self) -> bool:  # type: ignore[override]
@@ -119,8 +119,10 @@ class Reconstruction(Task):
         """The first look at what would be measured, where the network is shown one."""
         if not self.shown:
             return None
-        measurement = self.measure(target)
-        return measurement.operator.first_look(measurement.y)
+        return self.measure(target).first_look()
+
+    def measured(self, target: Tensor) -> Measurement | None:
+        return self.measure(target) if self.shown else None
 
     def condition(self, given: Tensor | None, label: Tensor | None = None) -> Condition:
         return Condition(image=given if self.shown else None, label=label)

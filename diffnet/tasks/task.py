@@ -10,7 +10,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from ..data import Record
-from ..diffusion import Condition
+from ..diffusion import Condition, Measurement
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,10 @@ class Task(Record, ABC):
 
     def simulate(self, target: Tensor) -> Tensor | None:
         """What would have been given for `target` (B, C, *S), where physics knows it; else None."""
+        return None
+
+    def measured(self, target: Tensor) -> Measurement | None:
+        """What a scanner would read of `target`, where networks are shown it; else None."""
         return None
 
     def condition(self, given: Tensor | None, label: Tensor | None = None) -> Condition:

@@ -139,11 +139,12 @@ def assemble(
     """Arrays of one step to a Batch; what physics knows is simulated, from the target alone."""
     made = arrays[task.makes]
     target = task.as_target(made)
-    given = task.simulate(target)
+    measurement = task.measured(target)
+    given = task.simulate(target) if measurement is None else measurement.first_look()
     roles = (*task.given, *task.steers)
     if given is None and roles:
         given = torch.cat([arrays[role].float() for role in roles], 1)
-    condition = task.condition(given, label)
+    condition = replace(task.condition(given, label), measurement=measurement)
     condition = replace(condition, **{n: arrays[n] for n in ("scalars", "text") if n in arrays})
     if guess is not None:
         condition = replace(condition, source=guessed(guess, given, target))

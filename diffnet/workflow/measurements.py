@@ -64,9 +64,9 @@ def read_measured(
     rule = plan.scales["image"][0]
     scale, measurement = Scale((rule.shift,), (rule.factor,)), raw
     if "kspace" in fields:
-        first = as_array(raw.operator.first_look(raw.y), 2)
+        first = as_array(raw.first_look(), 2)
         scale, measurement = rescaled(plan, Scale((0.0,), (1.0,)), raw, first)
-    given = measurement.operator.first_look(measurement.y)
+    given = measurement.first_look()
     volume = Volume.of(scale.undo(as_array(given, 2)).astype(np.float32), spacing)
     geometry = Geometry.plan(volume, None, (0, 1, 2))
     return MeasuredScan(
@@ -87,10 +87,10 @@ def _simulated(
             raise UnsuitableScan(f"tomography has one channel, and the plan {len(scale.factors)}")
         units = Units(scale.shifts[0], scale.factors[0], c.spacing[-1])
     measurement = task.measure(complete, units)
-    given = measurement.operator.first_look(measurement.y)
+    given = measurement.first_look()
     if len(scale.factors) == 1:
         scale, measurement = rescaled(plan, scale, measurement, as_array(given, c.dims))
-        given = measurement.operator.first_look(measurement.y)
+        given = measurement.first_look()
     return MeasuredScan(
         volume, volume.array.dtype, given, prepared.geometry, scale, measurement=measurement
     )

@@ -179,7 +179,7 @@ class _Job:
         run = self.run
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)  # what is simulated is drawn, too
-            if isinstance(run.task, Reconstruction) and run.task.starts:
+            if isinstance(run.task, Reconstruction):
                 how = (self.simulate, self.trust_range)
                 return read_measured(run.plan, run.configuration, run.task, paths, *how)
             return read_scan(

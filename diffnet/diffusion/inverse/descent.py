@@ -52,7 +52,7 @@ class TotalVariation(Sampler):
         measurement = measurement_of(condition)
         operator, y, _ = measurement.linear()
         size = 1.05 * largest_eigenvalue(operator, x)
-        now = measurement.operator.first_look(measurement.y)
+        now = measurement.first_look()
         ahead, momentum = now, 1.0
         for _ in range(self.steps):
             down = ahead + operator.adjoint(y - operator(ahead)) / size

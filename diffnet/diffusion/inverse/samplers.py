@@ -137,8 +137,7 @@ class FirstLook(Sampler):
     def walk(
         self, denoiser: Denoiser, x: Tensor, condition: Condition, start: float = 1.0
     ) -> Iterator[Tensor]:
-        measurement = measurement_of(condition)
-        yield measurement.operator.first_look(measurement.y)
+        yield measurement_of(condition).first_look()
 
 
 def first_estimate(condition: Condition, std: float = STD) -> Tensor:

@@ -54,6 +54,10 @@ class Measurement:
         noise = GaussianNoise(abs(gain) * self.noise.std)
         return Measurement(gain * self.y + moved, self.operator, noise)
 
+    def first_look(self) -> Tensor:
+        """The image that is shown before anything is solved: zero-filled, back-projected."""
+        return self.operator.first_look(self.y)
+
     def log_likelihood(self, x: Tensor) -> Tensor:
         """ln p(y | x) in nats (B,), of what was sampled."""
         found = self.noise.log_density(self.y, self.operator(x))

@@ -140,10 +140,12 @@ def test_label_maps_become_images_on_their_own_grid(steered: Run, tmp_path) -> N
     other = write_map(tmp_path / "two.nii.gz", np.roll(values, 3, 1))
     how = {"device": "cpu", "steps": 2}
     generate_from_maps(steered, {"one": file, "two": other}, tmp_path / "made", **how)
-    made = Volume.read(tmp_path / "made" / "one.nii.gz").array
+    made = Volume.read(tmp_path / "made" / "imagesTr" / "one_0000.nii.gz").array
     assert made.shape == (1, 1, 13, 18)
+    beside = Volume.read(tmp_path / "made" / "labelsTr" / "one.nii.gz").array
+    assert np.array_equal(beside[0, 0], values), "image and map are a dataset to train on"
     generate_from_maps(steered, {"one": other}, tmp_path / "again", **how)
-    again = Volume.read(tmp_path / "again" / "one.nii.gz").array
+    again = Volume.read(tmp_path / "again" / "imagesTr" / "one_0000.nii.gz").array
     assert not np.allclose(made, again), "with the same noise, another map makes another image"
     kept = generate_from_maps(steered, {"one": file, "two": other}, tmp_path / "made", **how)
     assert kept.fresh == 0

@@ -32,7 +32,7 @@ def tiny_plan(
     settings = {"classes": CLASSES} if task == "segmentation" else dict(wanted or {})
     meaning = TASKS[task].from_json(settings)
     given = 2 if task in ("translation", "segmentation") else 1
-    if getattr(meaning, "maps", False):
+    if getattr(meaning, "maps", False) or getattr(meaning, "what", "images") != "images":
         settings["classes"] = CLASSES
         meaning = TASKS[task].from_json(settings)
     made = meaning.target_channels(1)
@@ -59,7 +59,7 @@ def tiny_plan(
         noise=NoisePlan(0.02, 8.0, -1.0, 1.2, open_, 0.4 if meaning.given else 0.0),
         training=replace(TrainingPlan(8, 2, 1e-3, 2), **training),
         sampling=SamplingPlan("mean" if meaning.given else "sample", "unipc", "log_uniform", 4),
-        kind="label" if task == "segmentation" else "image",
+        kind="label" if meaning.makes == "label" else "image",
     )
     return Plan(
         dataset="Dataset999_Tiny",

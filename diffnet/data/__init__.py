@@ -2,7 +2,7 @@
 
 from .check import Check, check
 from .dataset import Case, Dataset, file_hash
-from .description import TASK_NAMES
+from .description import SERIES, TASK_NAMES
 from .foreground import air_level, constant_background, foreground_of
 from .formats import ENDINGS, PICTURES, Header, VolumeError, file_ending, read_header
 from .geometry import Geometry, GeometryError, orientation, turned
@@ -38,6 +38,7 @@ __all__ = [
     "FIELD_KINDS",
     "LESION_KINDS",
     "PICTURES",
+    "SERIES",
     "STD",
     "TASK_NAMES",
     "Case",

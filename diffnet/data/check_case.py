@@ -51,6 +51,8 @@ def inspect_case(dataset: Dataset, case: Case) -> Inspection:
         else:
             problems += _voxel_problems(case, opened)
             problems += _channel_count_problems(dataset, case, role, opened)
+            if role == "image" and "label" not in case.files:
+                problems += _kind_problems(dataset, case, opened)
     if not dataset.description.unpaired:
         problems += _role_grid_problems(case, volumes)
     pixels = {r: _hash(v) for r, v in volumes.items() if r != "label" and _shows(v)}
@@ -174,6 +176,24 @@ def _channel_count_problems(
                 case.id,
                 f"{path.name} holds {len(volume.array)} channels, and by {key} it should {wanted}",
                 f"Export the image with the channels {', '.join(names)}, or correct {key}",
+            )
+
+
+def _kind_problems(
+    dataset: Dataset, case: Case, opened: list[tuple[Path, Volume]]
+) -> Iterator[Problem]:
+    """An image that holds nothing but declared label values is a label map."""
+    declared = set(dataset.labels.values())
+    for path, volume in opened:
+        if len(declared) < 2 or volume.array.dtype.kind not in "iu":
+            continue
+        values = set(integer_values(volume.array).tolist())
+        if len(values) > 1 and values <= declared:
+            yield warning(
+                "label map",
+                case.id,
+                f"image {path.name} holds only values that labels declares",
+                'If it is a label map, say "image_kind": "labels" in dataset.json',
             )
 
 

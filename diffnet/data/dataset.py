@@ -136,6 +136,10 @@ class Dataset:
             made[split, "label"] = list_labels(folder, about.file_ending, known, several)
         if about.listed:
             made["train", "image"], made["train", "label"] = self._listed()
+        if about.images_are_labels:
+            for split in SPLITS:
+                made[split, "label"] = made[split, "image"]
+                made[split, "image"] = Listing()
         return made
 
     @cached_property

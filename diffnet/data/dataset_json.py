@@ -24,11 +24,13 @@ KEYS = (
     "metadata",
     "unpaired",
     "missing_channels",
+    "image_kind",
     "name",
     "description",
     "reference",
     "licence",
 )
+IMAGE_KINDS = ("intensities", "labels")
 _TOLERATED = (  # nnU-Net's own keys that need no answer here
     "overwrite_image_reader_writer",
     "regions_class_order",
@@ -75,6 +77,7 @@ def parse_description(data: dict[str, Any]) -> tuple[Description | None, list[st
         "metadata": read.metadata(),
         "unpaired": read.flag("unpaired"),
         "missing_channels": read.flag("missing_channels"),
+        "images_are_labels": read.image_kind() == "labels",
         "training": read.count("numTraining"),
         "about": {k: str(data[k]) for k in ("description", "reference", "licence") if k in data},
         "listed": read.listed(),
@@ -232,6 +235,17 @@ class _Reader:
         if not isinstance(value, bool):
             self.problems.append(f"{key!r} must be true or false, it is {value!r:.80}")
             return False
+        return value
+
+    def image_kind(self) -> str:
+        """Whether imagesTr holds intensities or label maps."""
+        value = self.data.get("image_kind", IMAGE_KINDS[0])
+        if value not in IMAGE_KINDS:
+            self.problems.append(
+                f"'image_kind' must be {' or '.join(IMAGE_KINDS)}, it is {value!r:.80}"
+            )
+        elif value == "labels" and not self.data.get("labels"):
+            self.problems.append("'image_kind' is labels: name the values in 'labels'")
         return value
 
     def count(self, key: str) -> int | None:

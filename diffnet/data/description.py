@@ -27,7 +27,10 @@ SERIES = "/"  # file_ending of datasets whose images are folders with a DICOM se
 
 @dataclass(frozen=True)
 class Description:
-    """A dataset.json, understood. labels: name -> value; regions: name -> several values."""
+    """A dataset.json, understood. labels: name -> value; regions: name -> several values.
+
+    images_are_labels: the files in imagesTr are label maps.
+    """
 
     channels: tuple[str, ...]
     file_ending: str
@@ -42,6 +45,7 @@ class Description:
     metadata: dict[str, MetadataField] = field(default_factory=dict)
     unpaired: bool = False
     missing_channels: bool = False
+    images_are_labels: bool = False
     training: int | None = None
     about: dict[str, str] = field(default_factory=dict)
     listed: dict[str, Any] = field(default_factory=dict)

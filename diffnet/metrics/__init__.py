@@ -2,7 +2,7 @@
 
 from .agreement import class_agreement, real_agreement
 from .calibration import Coverage, coverage, crps, spread_skill, spread_skill_of
-from .copies import Copies, Nearest, copies, embedding, nearest_images
+from .copies import Copies, Nearest, copies, embedding, nearest_images, thumbnail
 from .detection import (
     Counts,
     Lesions,
@@ -91,4 +91,5 @@ __all__ = [
     "summed",
     "surface_dice",
     "surface_distances",
+    "thumbnail",
 ]

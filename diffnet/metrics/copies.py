@@ -42,17 +42,19 @@ def embedding(image: np.ndarray) -> np.ndarray:
     The product of two embeddings is the correlation of the thumbnails: it sees the same anatomy
     through noise and another brightness.
     """
-    flat = image.shape[1] == 1
-    side = SIDE[2 if flat else 3]
-    wanted = (1 if flat else side, side, side)
-    thumbs = [_thumbnail(np.asarray(c, np.float64), wanted) for c in image]
-    vector = np.concatenate([t.ravel() for t in thumbs])
+    vector = thumbnail(image, SIDE[2 if image.shape[1] == 1 else 3]).ravel()
     vector = vector - vector.mean()
     norm = np.linalg.norm(vector)
     return vector / norm if norm > 0 else vector
 
 
-def _thumbnail(x: np.ndarray, wanted: Sequence[int]) -> np.ndarray:
+def thumbnail(image: np.ndarray, side: int) -> np.ndarray:
+    """(C, Z, Y, X) to (C, side, side, side), float64; an axis of one voxel stays one."""
+    wanted = (1 if image.shape[1] == 1 else side, side, side)
+    return np.stack([_reduced(np.asarray(c, np.float64), wanted) for c in image])
+
+
+def _reduced(x: np.ndarray, wanted: Sequence[int]) -> np.ndarray:
     """Means of blocks where the image is larger, linear interpolation to the exact size."""
     factors = [max(1, n // w) for n, w in zip(x.shape, wanted, strict=True)]
     x = x[tuple(slice(0, n // f * f) for n, f in zip(x.shape, factors, strict=True))]

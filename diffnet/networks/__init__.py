@@ -14,6 +14,7 @@ from .from_monai import (
     load_weights,
     segresnet,
 )
+from .image_encoder import ImageEncoder
 from .probabilities import Probabilities
 from .spade import SpadeUNet
 from .transformer import DiT
@@ -26,6 +27,7 @@ __all__ = [
     "Codebook",
     "ControlUNet",
     "DiT",
+    "ImageEncoder",
     "LevelTable",
     "MonaiDiffusion",
     "MonaiRegression",

@@ -35,7 +35,8 @@ def plan_augment(f: Fingerprint, task: Task, reasons: Reasons) -> tuple[str, ...
 def _chosen(f: Fingerprint, task: Task) -> tuple[tuple[str, ...], str]:
     n = len(f.cases)
     if not task.given:
-        kinds = {c.modality for c in f.roles[task.makes].channels}
+        role = f.roles.get(task.makes)  # label maps have no modality
+        kinds = {c.modality for c in role.channels} if role else {""}
         if kinds <= set(WITHOUT_UP):
             return ("flip",), "these images have no upper side: turned round they are as good"
         return (

@@ -30,18 +30,19 @@ class Measured:
 
 
 def measure_case(dataset: Dataset, case: Case) -> Measured:
-    """Read one case and measure it. FingerprintError: no image, or spacing that is no spacing."""
+    """Read one case and measure it. FingerprintError: no file, or spacing that is no spacing."""
     volumes = {
         role: turned(dataset.read(case, role))  # as `Geometry` does before it resamples
         for role in ("image", "target", "label")
         if role in case.files
     }
-    first = next((v for r, v in volumes.items() if r != "label"), None)
+    first = next(iter(volumes.values()), None)  # the label map, where there is nothing else
     if first is None:
-        raise FingerprintError(f"case {case.id} has no image and no target, only {sorted(volumes)}")
+        raise FingerprintError(f"case {case.id} has no file")
     _require_spacing(case.id, first)
     given = volumes.get("image", first)
-    inside = _foreground(np.asarray(given.array, np.float32))
+    alone = set(volumes) == {"label"}
+    inside = _foreground(np.asarray(given.array != 0 if alone else given.array, np.float32))
     arrays: dict[str, np.ndarray] = {}
     roles = {}
     for role in ("image", "target"):

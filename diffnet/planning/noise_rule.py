@@ -52,7 +52,7 @@ def _std(
     f: Fingerprint, task: Task, guess: LinearGuess | None, dims: int, reasons: Reasons
 ) -> tuple[float, ...]:
     if guess is None:
-        std = (STD,) * len(f.roles[task.makes].channels)
+        std = (STD,) * made_channels(f, task)
         rule, because = "the data's own", "scales bring every made channel to this std"
     elif task.makes == "image" and dims != f.dims and guess.degree > 0:
         _, left, because = simulated(f, task, dims)
@@ -103,10 +103,8 @@ def _largest(
             "a better or worse guess",
         )
         return high
-    role = f.roles[task.makes]
-    deep = len(patch) == 3 and role.volume_share > 0
-    share = role.volume_share if deep else role.plane_share
-    values = math.prod(patch) * len(role.channels)
+    values = math.prod(patch) * made_channels(f, task)
+    share = _share(f, task, len(patch))
     eigenvalue = share * values
     high = min(max(ABOVE_EIGENVALUE * math.sqrt(eigenvalue), ABOVE_RESIDUAL * STD), LARGEST_LEVEL)
     reasons.add(
@@ -117,6 +115,22 @@ def _largest(
         "larger images, or images that differ more as a whole",
     )
     return high
+
+
+def _share(f: Fingerprint, task: Task, dims: int) -> float:
+    """Largest eigenvalue over the number of values. Most of one-hot maps is what all share, their
+    mean: its square, which is less than that of all values, is the bound.
+    """
+    if task.makes == "label":
+        return STD**2
+    role = f.roles[task.makes]
+    return role.volume_share if dims == 3 and role.volume_share > 0 else role.plane_share
+
+
+def made_channels(f: Fingerprint, task: Task) -> int:
+    """Channels that are diffused."""
+    role = f.roles.get(task.makes)
+    return task.target_channels(len(role.channels) if role else 1)
 
 
 def _centre(

@@ -93,7 +93,7 @@ def make_plan(
         why=reasons.found,
         file_ending=f.file_ending,
         budget=budget.to_json(),
-        roles=tuple(dict.fromkeys([*chosen.given, *chosen.steers, chosen.makes])),
+        roles=tuple(dict.fromkeys([*chosen.given, *chosen.steers, chosen.makes, *chosen.beside])),
         follows=chosen.follows,
         scalars=scalars,
         text=text,

@@ -12,6 +12,7 @@ from .reasons import Reasons
 if TYPE_CHECKING:
     from ..tasks import Task
 
+IMAGES = "images"  # what generation makes unless told otherwise
 FOLDERS = {"image": "imagesTr", "target": "targetsTr", "label": "labelsTr"}
 
 
@@ -62,7 +63,9 @@ def plan_task(
 
 
 def _built(f: Fingerprint, name: str, settings: dict[str, Any]) -> Task:
-    if name == "segmentation" or settings.get("maps"):
+    if name == "generation" and "image" not in f.roles:
+        settings.setdefault("what", "labels")  # there is nothing else to make
+    if name == "segmentation" or settings.get("maps") or settings.get("what", IMAGES) != IMAGES:
         settings["classes"] = len(f.labels)
     try:
         return tasks()[name].from_json(settings, f"settings of {name}")
@@ -77,7 +80,8 @@ def roles_there(f: Fingerprint) -> list[str]:
 
 def missing_roles(f: Fingerprint, task: Task) -> list[str]:
     there = roles_there(f)
-    return [r for r in dict.fromkeys([task.makes, *task.given, *task.steers]) if r not in there]
+    needed = dict.fromkeys([task.makes, *task.beside, *task.given, *task.steers])
+    return [r for r in needed if r not in there]
 
 
 def servable(f: Fingerprint) -> list[str]:

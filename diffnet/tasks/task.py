@@ -22,6 +22,7 @@ class Task(Record, ABC):
     intensities use the scale measured on the given image, because both are of one modality.
     Fields of a subclass are the task's settings; they are saved with the plan.
 
+    beside: further roles that are diffused together with the made one.
     steers: roles that say what is wanted and leave much open, where nothing is given: label maps.
     starts: nothing is given in training, but prediction starts from a scan (Condition.source).
     purpose: what recipes must be for. recipe: the one that is taken where none is named.
@@ -30,6 +31,7 @@ class Task(Record, ABC):
     name: ClassVar[str]
     makes: ClassVar[str]
     given: ClassVar[tuple[str, ...]] = ()
+    beside: ClassVar[tuple[str, ...]] = ()
     steers: ClassVar[tuple[str, ...]] = ()
     offers: ClassVar[frozenset[str]] = frozenset()
     metrics: ClassVar[tuple[str, ...]] = ("psnr", "ssim", "mae")
@@ -78,7 +80,9 @@ class Task(Record, ABC):
         return Condition(image=given, label=label)
 
     def as_target(self, array: Tensor) -> Tensor:
-        """The made role as stored, (B, C, *S), to what is diffused."""
+        """The made role as stored, and the channels of those beside it, (B, C, *S), to what is
+        diffused.
+        """
         return array
 
     def as_result(self, x: Tensor, given: Tensor | None = None) -> Tensor:

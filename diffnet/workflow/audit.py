@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ..data import Dataset, Record, UserError, Volume, write_json
-from ..metrics import copies, embedding, nearest_images
+from ..data import Dataset, Record, Volume, write_json
+from ..metrics import copies, nearest_images
+from ..metrics import embedding as thumbnail_vector
+from .audit_cases import AuditError, refuse_few, sides
+from .embedder import learn_embedder
 from .gallery import image_rows
 from .matching import Paths, image_files
 from .panels import Row, draw
@@ -17,18 +20,16 @@ from .run import Run
 
 Progress = Callable[[int, int, str], None]
 FILE, SHEET = "audit.json", "audit/closest.png"
-LEAST, SHOWN = 8, 8
+SHOWN = 8
 ALPHA = 0.01
-
-
-class AuditError(UserError):
-    """What is needed to tell copies is not there."""
+LEARNED = "learned"
+EMBEDDINGS = (LEARNED, "thumbnails")
 
 
 @dataclass(frozen=True)
 class Audit(Record):
     """closer, chance, low, high, p, copied, threshold: as in metrics.Copies. pairs: made image,
-    nearest training image, likeness; the closest first.
+    nearest training image, likeness; the closest first. embedding: what they were compared in.
     """
 
     made: int
@@ -42,6 +43,7 @@ class Audit(Record):
     copied: float
     threshold: float
     pairs: tuple[tuple[str, str, float], ...]
+    embedding: str = LEARNED
 
     @property
     def caught(self) -> bool:
@@ -59,49 +61,57 @@ class Audit(Record):
         )
 
 
-def audit(predictions: Path, run: Run, dataset: Dataset, progress: Progress | None = None) -> Audit:
+def audit(
+    predictions: Path,
+    run: Run,
+    dataset: Dataset,
+    embedding: str = LEARNED,
+    progress: Progress | None = None,
+) -> Audit:
     """Compare the images in `predictions` with the run's training and held-out images.
 
-    Writes audit.json and a sheet of the closest pairs into that folder. AuditError: fewer than 8
-    held-out or made images, or another dataset than the run was trained on.
+    embedding: learned (from the real images, training and held-out alike) or thumbnails. Writes
+    audit.json and a sheet of the closest pairs into that folder. AuditError: fewer than 8 held-out
+    or made images, or another dataset than the run was trained on.
     """
-    if run.plan.dataset != dataset.name:
-        raise AuditError(f"the run was trained on {run.plan.dataset}, and this is {dataset.name}")
-    known = {c.id: c for s in ("train", "test") for c in dataset.cases(s)}
-    train = _files(known, run.card["cases"]["train"])
-    held_out = _files(known, run.card["cases"]["val"])
-    if len(held_out) < LEAST:  # test images may be of another kind; they serve where few are left
-        held_out |= _files(known, [c.id for c in dataset.cases("test")])
+    if embedding not in EMBEDDINGS:
+        raise AuditError(f"embedding is {embedding!r}; there are {', '.join(EMBEDDINGS)}")
+    train, held_out = sides(run, dataset)
     made = image_files(predictions)
-    for what, files in (("made", made), ("held-out", held_out), ("training", train)):
-        if len(files) < LEAST:
-            raise AuditError(f"{len(files)} {what} images are too few for an audit: {LEAST} needed")
-    total, done, sets = len(made) + len(train) + len(held_out), 0, []
-    for files in (made, train, held_out):
-        rows = []
-        for name, paths in files.items():
-            rows.append(embedding(Volume.read(paths).array))
-            done += 1
-            if progress:
-                progress(done, total, name)
-        if len({len(r) for r in rows}) > 1:
-            raise AuditError("the images differ in their number of channels or dimensions")
-        sets.append(np.stack(rows))
+    refuse_few({"made": made})
+    images = _read([made, train, held_out], progress)
+    if embedding == LEARNED:
+        embedder = learn_embedder([*images[1], *images[2]], progress=progress)
+        sets = [embedder(some) for some in images]
+    else:
+        sets = [np.stack([thumbnail_vector(x) for x in some]) for some in images]
     found = copies(*sets)
     close = nearest_images(sets[0], sets[1])
     order, names, theirs = np.argsort(-close.likeness), list(made), list(train)
     pairs = tuple(
         (names[i], theirs[close.index[i]], float(close.likeness[i])) for i in order[:SHOWN]
     )
-    result = Audit(len(made), len(train), len(held_out), *map(float, found), pairs)
+    result = Audit(
+        len(made), len(train), len(held_out), *map(float, found), pairs=pairs, embedding=embedding
+    )
     write_json(predictions / FILE, result.to_json())
     _draw(predictions / SHEET, pairs, made, train)
     return result
 
 
-def _files(known: Mapping, names: list[str]) -> dict[str, Paths]:
-    there = [known[n] for n in names if n in known and "image" in known[n].files]
-    return {c.id: tuple(c.files["image"]) for c in there}
+def _read(sets: Sequence[Mapping[str, Paths]], progress: Progress | None) -> list[list[np.ndarray]]:
+    """The arrays of all sets. AuditError: images of several kinds."""
+    total, done, found = sum(map(len, sets)), 0, []
+    for files in sets:
+        found.append([])
+        for name, paths in files.items():
+            found[-1].append(Volume.read(paths).array)
+            done += 1
+            if progress:
+                progress(done, total, name)
+    if len({(len(x), x.shape[1] == 1) for some in found for x in some}) > 1:
+        raise AuditError("the images differ in their number of channels or dimensions")
+    return found
 
 
 def _draw(

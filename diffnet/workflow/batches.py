@@ -137,8 +137,7 @@ def assemble(
     arrays: dict[str, Tensor], task: Task, guess: LinearGuess | None, label: Tensor | None = None
 ) -> Batch:
     """Arrays of one step to a Batch; what physics knows is simulated, from the target alone."""
-    made = arrays[task.makes]
-    target = task.as_target(made)
+    target = task.as_target(made_of(arrays, task))
     measurement = task.measured(target)
     given = task.simulate(target) if measurement is None else measurement.first_look()
     roles = (*task.given, *task.steers)
@@ -149,6 +148,13 @@ def assemble(
     if guess is not None:
         condition = replace(condition, source=guessed(guess, given, target))
     return Batch(target.float(), condition)
+
+
+def made_of(arrays: dict[str, Tensor], task: Task) -> Tensor:
+    """What is made, as stored: one role, or several as channels."""
+    if not task.beside:
+        return arrays[task.makes]
+    return torch.cat([arrays[role].float() for role in (task.makes, *task.beside)], 1)
 
 
 class Feed:
@@ -201,7 +207,7 @@ def left_right(c: Configuration) -> int | None:
 
 def roles_of(task: Task) -> list[str]:
     """What training reads from the store: the made role, and given ones that are not simulated."""
-    return list(dict.fromkeys([task.makes, *task.given, *task.steers]))
+    return list(dict.fromkeys([task.makes, *task.beside, *task.given, *task.steers]))
 
 
 def class_indices(plan: Plan, fields: dict[str, dict[str, str]]) -> dict[str, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,18 +13,20 @@ from torch import Tensor
 
 from ..data import Geometry, UserError, Volume, prepare
 from ..diffusion import Method
-from .draws import Drawing, draw, drawing_of
-from .fit import peak_memory_mb
-from .generate import image_scale
+from .copy_guard import CopyGuard
+from .drawing import Drawing, drawing_of
+from .draws import Drawn, draw
+from .generate import TRIES, image_scale, refuse_nothing
 from .guided import Asked, guided
 from .ledger import Done, Ledger, Predictions, case_key, settings_key
-from .predict import PredictionError, case_seeds, ready, written_ending
+from .made_folder import MadeFolder
+from .peak import peak_memory_mb
+from .predict import PredictionError, case_seeds, ready
 from .preprocess import preparation
-from .results import INTEGER_FORMATS, result_path
 from .run import Run, pick_device
 from .scans import as_array, as_tensor
 from .suitable import refuse_spacing
-from .wanted import Wanted, condition_of, read_conditions, wanted, write_wanted
+from .wanted import Wanted, condition_of, read_conditions, wanted
 
 Progress = Callable[[int, int, str], None]
 
@@ -36,6 +38,7 @@ def generate_from_maps(
     *,
     conditions: Sequence[str] = (),
     guidance: Asked | None = None,
+    guard: CopyGuard | None = None,
     steps: int | None = None,
     sampler: str | None = None,
     seed: int = 0,
@@ -43,10 +46,12 @@ def generate_from_maps(
     overlap: float = 0.5,
     progress: Progress | None = None,
 ) -> Predictions:
-    """One image for each label map {case: file}, written into the folder `out`.
+    """One image for each label map {case: file}; both are written into the folder `out`, which is
+    then a dataset.
 
-    conditions: further ones, "column=value". Every case has a seed of its own, from its name.
-    PredictionError: the run takes no maps; a map with unknown values, or of another kind.
+    conditions: further ones, "column=value". guard: see `generate`. Every case has a seed of its
+    own, from its name. PredictionError: the run takes no maps; a map with unknown values, or of
+    another kind.
     """
     if not run.task.steers:
         raise PredictionError(
@@ -62,53 +67,79 @@ def generate_from_maps(
     ledger = Ledger(Path(out))
     settings = {**drawing.to_json(), "conditions": list(conditions)}
     settings |= {"guidance": vars(guidance)} if guidance else {}
+    settings |= {"refuse_copies": guard.threshold} if guard else {}
     key, fresh, order = settings_key(run, settings), 0, []
+    folder = MadeFolder(ledger.folder, run.plan, labelled=True)
+    job = _Job(run, method, drawing, folder, place, guard)
     for number, (case, path) in enumerate(maps.items(), 1):
         wish = wanted(run.plan, case, fields)
         order.append(wish)
         known = case_key(key, {"map": Path(path)})
         if not ledger.has(case, known):
-            ledger.add(_one(run, method, drawing, wish, Path(path), ledger.folder, known, place))
+            ledger.add(job.write(wish, Path(path), known))
             fresh += 1
         if progress:
             progress(number, len(maps), case)
-    write_wanted(ledger.folder, order)
     made = tuple(ledger.found[case] for case in maps)
+    there = {d.case for d in made if d.files}
+    folder.finish([w for w in order if w.name in there])
     found = Predictions(
         str(out), str(run.folder), settings, made, fresh, str(place), peak_memory_mb(place)
     )
     found.write()
+    refuse_nothing(found)
     return found
 
 
-def _one(
-    run: Run,
-    method: Method,
-    drawing: Drawing,
-    wish: Wanted,
-    path: Path,
-    out: Path,
-    key: str,
-    device: torch.device,
-) -> Done:
-    c, began = run.configuration, time.perf_counter()
-    try:
-        volume, indices, geometry = read_map(run, path)
-    except UserError as error:
-        raise PredictionError(f"{wish.name}: {error}") from error
-    given = indices.to(device)
-    like = torch.zeros(len(given), c.target_channels, *given.shape[2:], device=device)
-    # The slices of a volume are one batch for a network in 2-D: all under the same wish.
-    known = condition_of(run.task, [wish] * len(given), device)
-    condition = replace(known, image=run.task.condition(given).image)
-    drawn = draw(method, like, condition, drawing, c, case_seeds(wish.name, drawing))
-    array = image_scale(run.plan).undo(as_array(run.task.as_result(drawn.x), c.dims))
-    made = volume.with_array(geometry.undo(array.astype(np.float32), "image"))
-    ending = written_ending((path,))
-    file = result_path(out, wish.name, ending)
-    (made.as_type(np.uint8) if ending in INTEGER_FORMATS else made).write(file)
-    seconds = time.perf_counter() - began
-    return Done(wish.name, key, (str(file.relative_to(out)),), seconds, drawn.calls, drawn.windows)
+@dataclass(frozen=True)
+class _Job:
+    """What all maps of one call share."""
+
+    run: Run
+    method: Method
+    drawing: Drawing
+    folder: MadeFolder
+    device: torch.device
+    guard: CopyGuard | None
+
+    def write(self, wish: Wanted, path: Path, key: str) -> Done:
+        """One map to its image; drawn again, then refused, if it is a copy."""
+        began = time.perf_counter()
+        try:
+            volume, indices, geometry = read_map(self.run, path)
+        except UserError as error:
+            raise PredictionError(f"{wish.name}: {error}") from error
+        scores: dict[str, float] = {}
+        for attempt in range(1 + (TRIES if self.guard else 0)):
+            again = f"{wish.name}-again{attempt}" if attempt else wish.name
+            drawn = self._drawn(wish, indices, again)
+            made = self._volume(drawn.x, volume, geometry)
+            if self.guard is None:
+                break
+            scores = self.guard.scores(made)
+            if not self.guard.refuses(scores):
+                break
+        written = []
+        if self.guard is None or not self.guard.refuses(scores):
+            written = self.folder.write_image(wish.name, made)
+            written.append(self.folder.write_label(wish.name, volume))
+        files = tuple(str(p.relative_to(self.folder.folder)) for p in written)
+        seconds = time.perf_counter() - began
+        return Done(wish.name, key, files, seconds, drawn.calls, drawn.windows, scores)
+
+    def _drawn(self, wish: Wanted, indices: Tensor, name: str) -> Drawn:
+        c, given = self.run.configuration, indices.to(self.device)
+        like = torch.zeros(len(given), c.target_channels, *given.shape[2:], device=self.device)
+        # The slices of a volume are one batch for a network in 2-D: all under the same wish.
+        known = condition_of(self.run.task, [wish] * len(given), self.device)
+        condition = replace(known, image=self.run.task.condition(given).image)
+        return draw(self.method, like, condition, self.drawing, c, case_seeds(name, self.drawing))
+
+    def _volume(self, x: Tensor, volume: Volume, geometry: Geometry) -> Volume:
+        """In file units, on the map's own grid."""
+        array = as_array(self.run.task.as_result(x), self.run.configuration.dims)
+        array = image_scale(self.run.plan).undo(array).astype(np.float32)
+        return volume.with_array(geometry.undo(array, "image"))
 
 
 def read_map(run: Run, path: Path) -> tuple[Volume, Tensor, Geometry]:

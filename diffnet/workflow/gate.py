@@ -10,6 +10,7 @@ import torch
 
 from ..data import Record, Store, write_json
 from ..metrics import psnr, ssim
+from .batches import made_of
 from .first_stage import FirstStageError
 from .run import Run
 from .scans import as_array, as_tensor
@@ -65,7 +66,9 @@ def reconstruction(run: Run, store: Store, cases: Sequence[str]) -> Reconstructi
     codec, dims, task = run.method.codec, run.configuration.dims, run.task
     pairs = []
     for case in list(cases)[:: -(-len(cases) // MOST_CASES)]:
-        x = task.as_target(as_tensor(np.asarray(store.read(case, task.makes)), dims)).float()
+        roles = (task.makes, *task.beside)
+        arrays = {r: as_tensor(np.asarray(store.read(case, r)), dims) for r in roles}
+        x = task.as_target(made_of(arrays, task)).float()
         x = x[:: max(1, -(-len(x) // MOST_SLICES))] if dims == 2 else x
         made = codec.decode(codec.encode(x), x.shape[2:])
         pairs.append((as_array(made, dims), as_array(x, dims)))

@@ -1,4 +1,4 @@
-"""Generation: images out of nothing, or out of conditions, several at a time."""
+"""Generation: images, label maps or both, out of nothing or out of conditions."""
 
 from __future__ import annotations
 
@@ -11,22 +11,25 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..data import STD, Scale, Volume
+from ..data import STD, Scale, Volume, file_values
 from ..diffusion import Method
 from ..planning import Plan
-from .draws import Drawing, draw, drawing_of
-from .fit import peak_memory_mb
+from .copy_guard import CopyGuard
+from .drawing import Drawing, drawing_of
+from .draws import draw
 from .guided import Asked, guided
 from .ledger import Done, Ledger, Predictions, settings_key
+from .made_folder import MadeFolder
+from .peak import peak_memory_mb
 from .predict import PredictionError, case_seeds, ready
 from .refined import on_file_axes
-from .results import INTEGER_FORMATS, result_path, write_result
 from .run import Run, pick_device
 from .scans import as_array
-from .wanted import Wanted, condition_of, wanted_cases, write_wanted
+from .wanted import Wanted, condition_of, wanted_cases
 
 Progress = Callable[[int, int, str], None]
 AT_ONCE = 16  # images in a batch; part of what decides their noise, so it is not for tuning
+TRIES = 3  # further draws for an image that is a copy
 
 
 def generate(
@@ -38,6 +41,7 @@ def generate(
     conditions: Sequence[str] = (),
     rows: Path | None = None,
     guidance: Asked | None = None,
+    guard: CopyGuard | None = None,
     steps: int | None = None,
     sampler: str | None = None,
     seed: int = 0,
@@ -47,9 +51,10 @@ def generate(
 ) -> Predictions:
     """`cases` images, of each of `labels` in turn, written into the folder `out` beside cases.csv.
 
-    labels, conditions, rows: see `wanted_cases`. guidance: None is the recipe's. Image k depends on
-    the seed and on k alone, not on how many are asked for. PredictionError: the run makes no images
-    out of nothing. WantedError: it knows no such condition.
+    labels, conditions, rows: see `wanted_cases`. guidance: None is the recipe's. guard: judges
+    images before they are written; copies are drawn again up to 3 times, then refused. Image k
+    depends on the seed and on k alone, not on how many are asked for. PredictionError: the run
+    makes no images out of nothing; all were refused. WantedError: it knows no such condition.
     """
     drawing = drawing_of(run, "sample", None, steps, sampler, seed, overlap)
     refuse_given(run)
@@ -61,26 +66,38 @@ def generate(
     settings |= {"conditions": list(conditions)} if conditions else {}
     settings |= {"rows": [w.fields for w in order]} if rows else {}
     settings |= {"guidance": vars(guidance)} if guidance else {}
+    settings |= {"refuse_copies": guard.threshold} if guard else {}
     key = settings_key(run, {**settings, "cases": None})
+    folder = MadeFolder(ledger.folder, run.plan, labelled=bool(run.task.beside))
+    job = _Job(run, method, drawing, folder, key, place, guard)
     at_once = AT_ONCE if run.configuration.dims == 2 else 1
     fresh = 0
     for first in range(0, len(order), at_once):
         some = [w.name for w in order[first : first + at_once]]
         if not all(ledger.has(name, key) for name in some):
-            group = _whole(order, first, at_once)
-            batch = _Batch(f"batch{first // at_once}", group)
-            for done in batch.write(run, method, drawing, ledger.folder, some, key, place):
+            for done in job.write(f"batch{first // at_once}", _whole(order, first, at_once), some):
                 ledger.add(done)
             fresh += len(some)
         if progress:
             progress(first + len(some), len(order), some[-1])
-    write_wanted(ledger.folder, order)
     made = tuple(ledger.found[w.name] for w in order)
+    there = {d.case for d in made if d.files}
+    folder.finish([w for w in order if w.name in there])
     found = Predictions(
         str(out), str(run.folder), settings, made, fresh, str(place), peak_memory_mb(place)
     )
     found.write()
+    refuse_nothing(found)
     return found
+
+
+def refuse_nothing(found: Predictions) -> None:
+    """PredictionError: every image was a copy."""
+    if found.cases and len(found.refused) == len(found.cases):
+        raise PredictionError(
+            f"all {len(found.cases)} images are copies of training images and were refused: the "
+            "run has learned its training images by heart. Train on more images, or fewer steps"
+        )
 
 
 def _whole(order: Sequence[Wanted], first: int, count: int) -> tuple[Wanted, ...]:
@@ -93,40 +110,58 @@ def _whole(order: Sequence[Wanted], first: int, count: int) -> tuple[Wanted, ...
 
 
 @dataclass(frozen=True)
-class _Batch:
-    """Images that are drawn together."""
+class _Job:
+    """What all batches of one call share."""
 
-    name: str
-    wanted: tuple[Wanted, ...]
+    run: Run
+    method: Method
+    drawing: Drawing
+    folder: MadeFolder
+    key: str
+    device: torch.device
+    guard: CopyGuard | None
 
-    def write(
-        self,
-        run: Run,
-        method: Method,
-        drawing: Drawing,
-        out: Path,
-        names: Sequence[str],
-        key: str,
-        device: torch.device,
-    ) -> list[Done]:
+    def write(self, batch: str, some: tuple[Wanted, ...], names: Sequence[str]) -> list[Done]:
         """Draw all, keep those that are named: a batch is whole, whatever is asked for."""
-        c, began = run.configuration, time.perf_counter()
+        began, found = time.perf_counter(), {}
+        for attempt in range(1 + (TRIES if self.guard else 0)):
+            again = f"{batch}-again{attempt}" if attempt else batch
+            drawn = self._drawn(again, some)
+            for name, x in zip(names, drawn.x, strict=False):
+                if name not in found or not found[name].files:
+                    found[name] = self._kept(name, x[None], drawn.calls, drawn.windows)
+            if all(done.files for done in found.values()):
+                break
+        seconds = (time.perf_counter() - began) / len(some)
+        return [replace(done, seconds=seconds) for done in found.values()]
+
+    def _drawn(self, batch: str, some: tuple[Wanted, ...]):
+        run, c = self.run, self.run.configuration
         size = c.shape if c.dims == 3 else c.shape[1:]
-        like = torch.zeros(len(self.wanted), c.target_channels, *size, device=device)
-        condition = condition_of(run.task, self.wanted, device)
+        like = torch.zeros(len(some), c.target_channels, *size, device=self.device)
+        condition = condition_of(run.task, some, self.device)
         if run.task.steers:  # a map that is 0 everywhere is one that is not given
-            empty = torch.zeros(len(self.wanted), c.image_channels, *size, device=device)
+            empty = torch.zeros(len(some), c.image_channels, *size, device=self.device)
             condition = replace(condition, image=empty)
-        drawn = draw(method, like, condition, drawing, c, case_seeds(self.name, drawing))
-        found = []
-        for name, x in zip(names, drawn.x, strict=False):
-            # series of DICOM files are written by scanners alone
-            ending = ".nii.gz" if run.plan.file_ending == "/" else run.plan.file_ending
-            path = result_path(out, name, ending)
-            written = write_result(made_volume(run, x[None]), path, apart=False)
-            found.append((name, tuple(str(p.relative_to(out)) for p in written)))
-        seconds = (time.perf_counter() - began) / len(self.wanted)
-        return [Done(n, key, f, seconds, drawn.calls, drawn.windows) for n, f in found]
+        seeds = case_seeds(batch, self.drawing)
+        return draw(self.method, like, condition, self.drawing, c, seeds)
+
+    def _kept(self, name: str, x: Tensor, calls: int, windows: bool) -> Done:
+        """Written, unless it is a copy."""
+        volumes = made_volumes(self.run, x)
+        scores = {}
+        if self.guard is not None:
+            scores = self.guard.scores(next(iter(volumes.values())))
+            if self.guard.refuses(scores):
+                return Done(name, self.key, (), 0.0, calls, windows, scores)
+        paths = []
+        for role, volume in volumes.items():
+            if role == "label":
+                paths.append(self.folder.write_label(name, volume))
+            else:
+                paths += self.folder.write_image(name, volume)
+        files = tuple(str(p.relative_to(self.folder.folder)) for p in paths)
+        return Done(name, self.key, files, 0.0, calls, windows, scores)
 
 
 def refuse_given(run: Run) -> None:
@@ -138,17 +173,29 @@ def refuse_given(run: Run) -> None:
         )
 
 
-def made_volume(run: Run, x: Tensor) -> Volume:
-    """One made image (1, C, *S) in file units, on the planned grid in the files' axis order."""
+def made_volumes(run: Run, x: Tensor) -> dict[str, Volume]:
+    """What was made, (1, C, *S), by role: images in file units, maps in file values; on the
+    planned grid in the files' axis order.
+    """
+    plan, dims = run.plan, run.configuration.dims
+    array = as_array(run.task.as_result(x), dims)
+    made: dict[str, np.ndarray] = {}
+    labels = 1 if "label" in (run.task.makes, *run.task.beside) else 0
+    if len(array) > labels:
+        scaled = image_scale(plan).undo(array[: len(array) - labels])
+        made["image"] = scaled.astype(np.float32)
+    if labels:
+        made["label"] = file_values(np.rint(array[-1:]).astype(np.int64), plan.labels)
+    return {role: _on_file_grid(run, part) for role, part in made.items()}
+
+
+def _on_file_grid(run: Run, array: np.ndarray) -> Volume:
     plan, c = run.plan, run.configuration
-    array = image_scale(plan).undo(as_array(run.task.as_result(x), c.dims)).astype(np.float32)
     if c.dims == 2 or plan.dims == 2:
-        volume = Volume.of(array, c.spacing)
-    else:
-        order = [c.transpose.index(axis) for axis in range(3)]
-        array = np.ascontiguousarray(array.transpose(0, *(k + 1 for k in order)))
-        volume = Volume.of(array, on_file_axes(c.spacing, c.transpose))
-    return volume.as_type(np.uint8) if plan.file_ending in INTEGER_FORMATS else volume
+        return Volume.of(array, c.spacing)
+    order = [c.transpose.index(axis) for axis in range(3)]
+    array = np.ascontiguousarray(array.transpose(0, *(k + 1 for k in order)))
+    return Volume.of(array, on_file_axes(c.spacing, c.transpose))
 
 
 def image_scale(plan: Plan) -> Scale:

@@ -75,6 +75,11 @@ class Predictions(Record):
     device: str
     peak_memory_mb: float
 
+    @property
+    def refused(self) -> tuple[Done, ...]:
+        """Copies of training images, which were not written."""
+        return tuple(d for d in self.cases if not d.files)
+
     def write(self) -> None:
         write_json(Path(self.folder) / SUMMARY, self.to_json())
 
@@ -83,10 +88,12 @@ class Predictions(Record):
         return sum(d.seconds for d in self.cases) / max(len(self.cases), 1)
 
     def table(self) -> str:
-        n, kept = len(self.cases), len(self.cases) - self.fresh
+        n, kept = len(self.cases) - len(self.refused), len(self.cases) - self.fresh
         calls = max((d.network_calls for d in self.cases), default=0)
         said = f"{n} results in {self.folder}"
         said += f" ({kept} were there already)" if kept else ""
+        if self.refused:
+            said += f"; {len(self.refused)} more were copies of training images and are left out"
         return (
             f"{said}: {self.seconds_per_case:.2f} s and {calls} network calls a case, "
             f"{self.peak_memory_mb:.0f} MiB at most on {self.device}{self._calibrated()}"

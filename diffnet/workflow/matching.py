@@ -80,8 +80,12 @@ def image_files(folder: Path, empty: bool = False) -> dict[str, Paths]:
     """case -> its files in order, of a folder with CASE.ext or CASE_0000.ext, CASE_0001.ext.
 
     Numbered names are channels only where every name is numbered and 0000 is among a case's
-    numbers. EvaluationError: no such folder, or no image in it, unless `empty`.
+    numbers. Of a folder in the form of a dataset, its training images.
+    EvaluationError: no such folder, or no image in it, unless `empty`.
     """
+    if (folder / "dataset.json").is_file():
+        cases = Dataset.open(folder).cases("train")
+        return {c.id: c.files["image"] for c in cases if "image" in c.files}
     if not folder.is_dir():
         if empty:
             return {}

@@ -1,0 +1,95 @@
+"""The guard at prediction: tells a copy of a training image before it is written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import from_numpy
+
+from ..data import Dataset, Volume, written_whole
+from ..metrics import nearest_images
+from ..networks import ImageEncoder
+from .audit_cases import sides
+from .embedder import SIDE, Embedder, learn_embedder
+from .run import Run
+
+FILE = "copies.safetensors"
+QUANTILE = 0.99  # of the held-out images, which are no copies, this share is to pass
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class CopyGuard:
+    """train: (n, d) embeddings of the training images. threshold: likeness to the nearest of them
+    that 99 % of the held-out images stay below.
+    """
+
+    embedder: Embedder
+    train: np.ndarray
+    threshold: float
+
+    @classmethod
+    def of(cls, run: Run, dataset: Dataset, progress: Progress | None = None) -> CopyGuard:
+        """Learned from the run's training and held-out images at the first call, then kept in the
+        run's folder. AuditError: another dataset, or too few images.
+        """
+        kept = _read(run)
+        if kept is not None:
+            return kept
+        train, held_out = sides(run, dataset)
+        images = [[Volume.read(p).array for p in side.values()] for side in (train, held_out)]
+        embedder = learn_embedder([*images[0], *images[1]], progress=progress)
+        ours, theirs = (embedder(side) for side in images)
+        found = cls(embedder, ours, threshold_of(ours, theirs))
+        _write(run, found)
+        return found
+
+    def scores(self, image: Volume) -> dict[str, float]:
+        """How alike the nearest training image is."""
+        return {"likeness": float((self.train @ self.embedder([image.array])[0]).max())}
+
+    def refuses(self, scores: dict[str, float]) -> bool:
+        return scores["likeness"] > self.threshold
+
+
+def threshold_of(train: np.ndarray, held_out: np.ndarray) -> float:
+    """The likeness to the nearest training image that 99 % of held-out images stay below."""
+    return float(np.quantile(nearest_images(held_out, train).likeness, QUANTILE))
+
+
+def _cases(run: Run) -> str:
+    cases = run.card["cases"]
+    return json.dumps([run.card.get("dataset_hash"), cases["train"], cases["val"]])
+
+
+def _write(run: Run, guard: CopyGuard) -> None:
+    tensors = {f"network.{k}": v for k, v in guard.embedder.network.state_dict().items()}
+    tensors["train"] = from_numpy(guard.train)
+    network = guard.embedder.network
+    about = {"dims": guard.embedder.dims, "channels": network.channels}
+    about |= {"threshold": guard.threshold, "cases": _cases(run)}
+    with written_whole(run.folder / FILE) as path:
+        save_file(tensors, path, metadata={"about": json.dumps(about)})
+
+
+def _read(run: Run) -> CopyGuard | None:
+    """None: not there, or of other cases than the run's."""
+    path = Path(run.folder) / FILE
+    if not path.is_file():
+        return None
+    with safe_open(path, framework="pt") as opened:
+        about = json.loads(opened.metadata()["about"])
+        tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    if about["cases"] != _cases(run):
+        return None
+    network = ImageEncoder(about["dims"], about["channels"], SIDE[about["dims"]])
+    train = tensors.pop("train").numpy()
+    network.load_state_dict({k.removeprefix("network."): v for k, v in tensors.items()})
+    embedder = Embedder(network.eval().requires_grad_(False), about["dims"])
+    return CopyGuard(embedder, train, about["threshold"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 from diffusion_oracles import LinearDenoiser
@@ -18,6 +20,7 @@ from diffnet.diffusion import (
     EpsilonError,
     Euler,
     Fusing,
+    HaarWavelet,
     LabelGuided,
     NetworkDenoiser,
     NoiseAndReturn,
@@ -29,10 +32,13 @@ from diffnet.diffusion import (
     TimeUniform,
     Uniform,
     UniPC,
+    UnlikelyCodes,
     VarianceExploding,
+    White,
     boxes,
     dilated,
     dissimilarity,
+    keep,
     masked,
     over,
     quantile_of,
@@ -42,6 +48,7 @@ from diffnet.recipes import RECIPES
 from diffnet.recipes.auto_ddpm import MaskStitchResample
 from diffnet.recipes.blurred_residual import Blurred
 from diffnet.recipes.ddm2 import MatchedDiffusion, shuffled
+from diffnet.recipes.mdda import Aggregated
 from diffnet.recipes.pca_residual import Projected
 from diffnet.recipes.pet_ddpm import Consistent
 from diffnet.recipes.r2d2plus import Anchored
@@ -372,3 +379,103 @@ def test_epsilon_network_heals_3d() -> None:
     method = returning(denoiser, Ancestral(2, Uniform()), 0.2)
     healed = method.heal(torch.zeros(1, 1, 8, 8, 8), Condition())
     assert healed.image.shape == healed.map.shape == (1, 1, 8, 8, 8)
+
+
+def unlikely(denoiser, codec=None, **how):
+    made = UnlikelyCodes(denoiser, objective(), Ancestral(4, Uniform()), 0.3, **how)
+    made.codec = codec
+    return made
+
+
+def test_divergence_is_that_of_two_normal_laws() -> None:
+    """KL of N(m, v) and N(m', v) is (m - m')^2 / 2v, and moves of x_0 by d move m by gain d."""
+    x, away = torch.zeros(1, 2, 6, 6), 0.3
+    method = unlikely(Constant(VP, x + away), window=(0.5, 0.5), looks=1)
+    found = method.divergence(method.denoiser, x, Condition())
+    t = torch.tensor([0.5], dtype=torch.float64)
+    laws = []
+    for x_0 in (0.0, away):
+        given = torch.full((1, 1), x_0, dtype=torch.float64)
+        x_t = torch.zeros_like(given)
+        still = dataclasses.replace(VP, noise=Silent())
+        laws.append(still.reverse(given, x_t, t, t - 1e-3).item())
+    c_s, rho = VP.coefficients(t - 1e-3)[2].item(), VP.kept(t, t - 1e-3).item()
+    expected = 2 * (laws[1] - laws[0]) ** 2 / (2 * (c_s**2 - rho**2))
+    assert found.mean().item() == pytest.approx(expected, rel=2e-2)
+    assert found.shape == (1, 1, 6, 6)
+
+
+class Silent(White):
+    """No noise, so that a step gives its mean."""
+
+    def __call__(self, like):
+        return torch.zeros_like(like)
+
+
+def test_what_is_usual_in_health_stays_and_what_is_not_is_painted_anew() -> None:
+    torch.manual_seed(0)
+    healthy, ill = 0.05 * torch.randn(4, 1, 16, 16), torch.zeros(1, 1, 16, 16)
+    ill[..., 4:8, 4:8] = 1.0
+    method = unlikely(Constant(VP, torch.zeros(1, 1, 16, 16)), share=0.95)
+    assert method.settle((x[None], Condition(), keep) for x in healthy)
+    found = [method.divergence(method.denoiser, x[None], Condition()) for x in healthy]
+    above = (torch.stack(found) > method.usual).float().mean().item()
+    assert above == pytest.approx(0.05, abs=0.01)
+    healed = method.heal(ill, Condition())
+    assert healed.image[..., 4:8, 4:8].abs().max() < 0.2
+    outside = torch.ones(16, 16, dtype=torch.bool)
+    outside[4:8, 4:8] = False
+    assert torch.equal(healed.image[..., outside], ill[..., outside])
+    assert healed.map[..., outside].max() == 0
+    assert healed.map[..., 5:7, 5:7].min() > 0.8
+
+
+def test_healing_goes_through_a_codec() -> None:
+    """The denoiser is asked on the code's grid, and the answer has the image's size."""
+    torch.manual_seed(0)
+    codec = HaarWavelet(2, 1)
+    x = 0.3 * torch.randn(2, 1, 9, 12)
+    code = codec.encode(x)
+    unsettled = unlikely(Constant(VP, code), codec)
+    plain = returning(Constant(VP, code), SinglePass(), 0.4)
+    plain.codec = codec
+    for method in (unsettled, plain):
+        healed = method.heal(x, Condition())
+        torch.testing.assert_close(healed.image, x, atol=1e-5, rtol=1e-4)
+        assert {tuple(s.shape) for s in method.denoiser.shown} == {(2, 4, 5, 6)}
+        assert healed.map.shape == (2, 1, 9, 12)
+
+
+def test_recipes_that_need_voxels_are_refused_on_codes() -> None:
+    c = tiny_plan("anomaly", classes=2).configurations["2d"]
+    for name in ("auto_ddpm", "cdpm", "diffusion_anomaly", "pddpm"):
+        with pytest.raises(ValueError, match=f"{name} does not work on codes"):
+            RECIPES["latent"](recipe=name).build(c)
+    for name in ("anoddpm", "ano_latent", "ddpm_ood"):
+        method = RECIPES["latent"](recipe=name).build(c)
+        assert method.grid((12, 12)) == (6, 6)
+
+
+def test_several_scales_are_averaged() -> None:
+    """With noise that is never there, each return is E[x_0 | a x]; the answer is their mean."""
+    still = dataclasses.replace(VP, noise=Silent())
+    made = Aggregated(LinearDenoiser(still, 0.5), objective(), SinglePass(), 0.5)
+    made.starts = (0.1, 0.5)
+    x = torch.ones(1, 1, 4, 4)
+    each = []
+    for t in made.starts:
+        r = still.level(torch.tensor([t])).item()
+        each.append(0.25 / (0.25 + r**2))
+    assert made.heal(x, Condition()).image.mean().item() == pytest.approx(sum(each) / 2, rel=1e-4)
+
+
+def test_a_first_stage_heals_by_giving_back() -> None:
+    c = tiny_plan("anomaly").configurations["2d"]
+    method = RECIPES["vq"](factor=2, size=16).build(c).eval()
+    x = torch.randn(2, 1, 12, 12)
+    healed = method.heal(x, Condition())
+    expected = method.codec.decode(method.codec.encode(x), (12, 12))
+    torch.testing.assert_close(healed.image, expected)
+    assert not method.random
+    errors = method.errors(x, Condition())
+    torch.testing.assert_close(errors[:, 0], (expected - x).square().flatten(1).mean(1))

@@ -61,7 +61,9 @@ from .reconstructions import MEASURES, Reconstructions
 from .samplers import *  # noqa: F403
 from .samplers import __all__ as _samplers
 from .starts import FromImage, FromInversion, FromNoise, FromResidual, Start, invert, noise_level
+from .stitching import stitched
 from .tiling import Tiled, windows_along
+from .unlikely_codes import UnlikelyCodes
 
 __all__ = [
     "RandomTiles",
@@ -71,6 +73,8 @@ __all__ = [
     "Fusing",
     "LabelGuided",
     "NoisyClassifier",
+    "stitched",
+    "UnlikelyCodes",
     "Healed",
     "Healing",
     "NoiseAndReturn",

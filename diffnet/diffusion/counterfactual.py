@@ -36,6 +36,7 @@ class Inverting(Healing, Diffusion):
     """
 
     random = False
+    works_on_codes = False
 
     def __init__(
         self,

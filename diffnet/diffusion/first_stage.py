@@ -11,8 +11,9 @@ from torch.nn import functional
 
 from .batch import Batch, Condition
 from .denoiser import Wrap, keep
+from .healing import Healed, Healing, residual
 from .learned_codec import LearnedCodec
-from .method import Method
+from .reconstructions import measures
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,15 @@ class Terms:
     adversarial_from: int = 0
 
 
-class FirstStage(Method):
-    """An autoencoder and, where it counts, a discriminator that plays against it."""
+class FirstStage(Healing):
+    """An autoencoder and, where it counts, a discriminator that plays against it.
+
+    Trained on healthy images it heals by itself, and trained on known ones it tells unknown ones:
+    what it has not learned to give back differs. Both are baselines.
+    """
 
     steps: Tensor
+    random = False
 
     def __init__(self, codec: LearnedCodec, terms: Terms, discriminator: nn.Module | None) -> None:
         super().__init__()
@@ -99,6 +105,15 @@ class FirstStage(Method):
             apart = [functional.l1_loss(a, b) for a, b in zip(seen, wanted, strict=True)]
             loss = loss + self.terms.features * sum(apart) / len(apart)
         return loss
+
+    def heal(self, image: Tensor, condition: Condition, wrap: Wrap = keep) -> Healed:
+        """What comes back of the image."""
+        healed = self.codec.decode(self.codec.encode(image), image.shape[2:])
+        return Healed(healed, residual(image, healed))
+
+    def errors(self, image: Tensor, condition: Condition, wrap: Wrap = keep) -> Tensor:
+        """(B, 2): mean squared error and dissimilarity of what comes back; see Reconstructions."""
+        return measures(self.heal(image, condition).image, image)
 
     def sample(self, like: Tensor, condition: Condition, wrap: Wrap = keep) -> Tensor:
         """The image of a code drawn from a normal law: what the first stage makes by itself."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -43,6 +44,13 @@ class Healing(Method):
     def heal(self, image: Tensor, condition: Condition, wrap: Wrap = keep) -> Healed:
         """One pass over image (B, C, *S); `condition` is without a source."""
 
+    def settle(self, healthy: Iterable[tuple[Tensor, Condition, Wrap]]) -> bool:
+        """Take from healthy images (B, C, *S), asked as `heal` is, what gradients do not teach.
+
+        Once, after training. Returns whether anything was taken and has to be saved.
+        """
+        return False
+
     def sample(self, like: Tensor, condition: Condition, wrap: Wrap = keep) -> Tensor:
         return self.heal(*source_of(condition), wrap).image
 
@@ -74,12 +82,12 @@ class NoiseAndReturn(Healing, Diffusion):
     def returned(
         self, denoiser: Denoiser, image: Tensor, condition: Condition, time: float
     ) -> Tensor:
-        """The image noised to t = `time` and brought back."""
+        """The image (or its code) noised to t = `time` and brought back."""
         t = image.new_full((len(image),), time)
-        x = denoiser.process.corrupt(image, t)
+        x = denoiser.process.corrupt(self.encoded(image), t)
         for step in self.sampler.walk(denoiser, x, condition, time):
             x = step
-        return x
+        return self.decoded(x, image)
 
 
 def source_of(condition: Condition) -> tuple[Tensor, Condition]:

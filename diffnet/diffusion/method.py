@@ -53,8 +53,10 @@ class Diffusion(Method):
     codec: takes images to the space in which all of these work; None is the images' own. What
     `sample` and `mean` are asked and answer is in the images' space either way.
     guidance: how strongly conditions act at sampling where nothing else is asked; it stays to be
-    read as `recommended` when another one is set.
+    read as `recommended` when another one is set. works_on_codes: whether a codec can be given.
     """
+
+    works_on_codes: bool = True
 
     def __init__(
         self,
@@ -94,7 +96,7 @@ class Diffusion(Method):
         x, time = self.start(denoiser, inner, known)
         for step in self.sampler.walk(denoiser, x, known, time):
             x = step
-        return self._answered(x, like)
+        return self.decoded(x, like)
 
     def mean(self, like: Tensor, condition: Condition, wrap: Wrap = keep) -> Tensor:
         """E[x_0 | condition] with one network call, if the objective trained it; else a sample.
@@ -105,7 +107,7 @@ class Diffusion(Method):
             return self.sample(like, condition, wrap)
         inner, known = self._asked(like, condition)
         t = inner.new_full((len(inner),), BLANK)
-        return self._answered(wrap(self.denoiser)(torch.zeros_like(inner), t, known), like)
+        return self.decoded(wrap(self.denoiser)(torch.zeros_like(inner), t, known), like)
 
     def _asked(self, like: Tensor, condition: Condition) -> tuple[Tensor, Condition]:
         """Zeros on the grid where the denoiser works, and the condition there."""
@@ -115,5 +117,10 @@ class Diffusion(Method):
         inner = like.new_zeros(len(like), self.codec.channels, *size)
         return inner, self.codec.condition(condition)
 
-    def _answered(self, x: Tensor, like: Tensor) -> Tensor:
+    def encoded(self, image: Tensor) -> Tensor:
+        """An image where the denoiser works."""
+        return image if self.codec is None else self.codec.encode(image)
+
+    def decoded(self, x: Tensor, like: Tensor) -> Tensor:
+        """An image of the size of `like` from where the denoiser works."""
         return x if self.codec is None else self.codec.decode(x, like.shape[2:])

@@ -41,8 +41,7 @@ class Reconstructions(NoiseAndReturn):
         denoiser, found = wrap(self.denoiser), []
         for time in self.starts:
             back = self.returned(denoiser, image, condition, time)
-            square = (back - image).square().flatten(1).mean(1)
-            found.append(torch.stack([square, dissimilarity(back, image).flatten(1).mean(1)], 1))
+            found.append(measures(back, image))
         return torch.stack(found, 2).flatten(1)
 
     def returned(
@@ -58,6 +57,12 @@ class Reconstructions(NoiseAndReturn):
     def heal(self, image: Tensor, condition: Condition, wrap: Wrap = keep) -> Healed:
         healed = self.returned(wrap(self.denoiser), image, condition, self.strength)
         return Healed(healed, residual(image, healed))
+
+
+def measures(back: Tensor, image: Tensor) -> Tensor:
+    """(B, 2): the mean squared error, and the mean dissimilarity."""
+    square = (back - image).square().flatten(1).mean(1)
+    return torch.stack([square, dissimilarity(back, image).flatten(1).mean(1)], 1)
 
 
 def _shortened(sampler: Sampler, time: float) -> Sampler:

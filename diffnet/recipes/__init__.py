@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .ae_kl import AeKl
+from .ano_latent import AnoLatent
 from .anoddpm import AnoDDPM
 from .auto_ddpm import AutoDDPM
 from .blurred_residual import BlurredResidual
@@ -34,6 +35,7 @@ from .latent import WAVELET, Latent
 from .lookup import recipe_in
 from .maisi import MAISI
 from .mcg import MCG
+from .mdda import MDDA
 from .mddpm import MDDPM
 from .med_ddpm import MedDDPM
 from .medfusion import Medfusion
@@ -91,6 +93,7 @@ __all__ = [
     "EDM",
     "MAISI",
     "MCG",
+    "MDDA",
     "MDDPM",
     "MFDPM",
     "MMPS",
@@ -101,6 +104,7 @@ __all__ = [
     "WDM",
     "AeKl",
     "AnoDDPM",
+    "AnoLatent",
     "AutoDDPM",
     "BlurredResidual",
     "BrainLDM",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import ClassVar
 
 from torch import Tensor
@@ -11,7 +10,6 @@ from torch import Tensor
 from ..diffusion import (
     Ancestral,
     Condition,
-    Denoiser,
     DiscreteVariancePreserving,
     Healed,
     Method,
@@ -23,6 +21,7 @@ from ..diffusion import (
     keep,
     quantile_of,
     residual,
+    stitched,
 )
 from ..planning import Configuration
 from .noise_prediction import noise_prediction
@@ -33,6 +32,7 @@ from .strength import strength_of
 class MaskStitchResample(NoiseAndReturn):
     """Returns from `strength`; what differs most is drawn again from `stitch`, the rest kept."""
 
+    works_on_codes = False
     stitch, resamples, kept = 0.05, 5, 0.95
 
     def heal(self, image: Tensor, condition: Condition, wrap: Wrap = keep) -> Healed:
@@ -42,23 +42,9 @@ class MaskStitchResample(NoiseAndReturn):
         typical = quantile_of(suspect, 0.95).clamp(min=1e-6)
         suspect = suspect / typical * dissimilarity(image, first)
         mask = dilated((suspect > quantile_of(suspect, self.kept)).to(image.dtype))
-        healed = self._stitched(denoiser, image, first, mask, condition)
+        how = (mask, condition, self.stitch, self.resamples)
+        healed = stitched(denoiser, self.sampler, image, first, *how)
         return Healed(healed, residual(image, healed) * suspect)
-
-    def _stitched(
-        self, denoiser: Denoiser, image: Tensor, first: Tensor, mask: Tensor, condition: Condition
-    ) -> Tensor:
-        process, b = denoiser.process, len(image)
-        times = self.sampler.times(process, image, self.stitch)
-        x = process.corrupt(mask * first + (1 - mask) * image, times[0].expand(b))
-        for t, s in pairwise(times):
-            t, s = t.expand(b), s.expand(b)
-            for again in range(self.resamples):
-                x_s = process.reverse(denoiser(x, t, condition), x, t, s)
-                x_s = mask * x_s + (1 - mask) * process.corrupt(image, s)
-                x = process.diffuse(x_s, s, t) if again + 1 < self.resamples else x_s
-        x = denoiser(x, times[-1].expand(b), condition)
-        return mask * x + (1 - mask) * image
 
 
 @dataclass(frozen=True)

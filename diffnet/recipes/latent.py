@@ -57,7 +57,8 @@ class Latent(Recipe):
                 "none: use --codec wavelet, or another recipe"
             )
         method = inner.build(coded(c, codec))
-        if not isinstance(method, Diffusion) or method.codec is not None:
+        plain = isinstance(method, Diffusion) and method.works_on_codes
+        if not plain or method.codec is not None:
             raise UserError(
                 f"recipe {self.recipe} does not work on codes: it is no plain diffusion, or has a "
                 "codec of its own. edm, flow and ddpm do"

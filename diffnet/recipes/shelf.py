@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .ae_kl import AeKl
+from .ano_latent import AnoLatent
 from .anoddpm import AnoDDPM
 from .auto_ddpm import AutoDDPM
 from .blurred_residual import BlurredResidual
@@ -32,6 +33,7 @@ from .flow import Flow
 from .intensity_threshold import IntensityThreshold
 from .maisi import MAISI
 from .mcg import MCG
+from .mdda import MDDA
 from .mddpm import MDDPM
 from .med_ddpm import MedDDPM
 from .medfusion import Medfusion
@@ -69,6 +71,7 @@ SHELF: dict[str, type[Recipe]] = {
     "unrolled": UnrolledNetwork,
     "one_pass": OnePass,
     "anoddpm": AnoDDPM,
+    "ano_latent": AnoLatent,
     "dae": DAE,
     "pddpm": PDDPM,
     "mddpm": MDDPM,
@@ -81,6 +84,7 @@ SHELF: dict[str, type[Recipe]] = {
     "pca_residual": PcaResidual,
     "ddpm_ood": DDPMOOD,
     "diffpure": DiffPure,
+    "mdda": MDDA,
     "sdedit": SDEdit,
     "ddm2": DDM2,
     "oct_ddpm": OctDDPM,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..data import MapCleaning, Record, RecordError
@@ -27,7 +27,7 @@ class Detection(Record):
     threshold: of the cleaned map. image_threshold: of the image's score. false_positive_rate: share
     of healthy held-out voxels above the threshold. labels_seen: in words. chosen_on: which images.
     ranges: per channel, (low, high) of the quartiles of healthy images in network units. tried:
-    strengths; passes_tried: passes -> average precision.
+    strengths; passes_tried, cleaning_tried: passes, cleaning -> average precision.
     """
 
     strength: float
@@ -41,12 +41,7 @@ class Detection(Record):
     ranges: tuple[tuple[tuple[float, float], ...], ...]
     tried: tuple[Tried, ...] = ()
     passes_tried: dict[str, float] = field(default_factory=dict)
-
-    def with_trials(
-        self, tried: tuple[Tried, ...], passes: dict[str, float], chosen_on: str
-    ) -> Detection:
-        """The same, telling what was compared and on which images."""
-        return replace(self, tried=tried, passes_tried=passes, chosen_on=chosen_on)
+    cleaning_tried: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..data import LESION_KINDS, MapCleaning, Store, UserError, body_of, insert_lesion
-from ..diffusion import Condition, Healing, Reconstructions
+from ..diffusion import Condition, Healing, Reconstructions, Wrap
 from ..metrics import average_precision, counts_of, score_bins, summed
 from ..planning import Configuration
 from .anomalies import Found, errors_of, find_anomalies, quartiles
 from .detection import FILE, NO_LABELS, Detection, Familiarity, Tried
-from .draws import Drawing
+from .draws import Drawing, fits, wrapping
 from .run import Run
 from .scans import as_tensor
 
 CALLS = 3000  # network calls that the choice of a strength may take, about
 FEWEST, MOST, SLAB = 6, 24, 8  # images; slices of a volume for a network of slices
 PASSES = (1, 2, 4)
-WORTH = 0.98  # of the best precision, that fewer passes must reach
+WORTH = 0.98  # of the best precision, that what is simpler must reach
 DEAR = 30  # calls a pass, beyond which no more passes are tried
 FALSE_POSITIVES = 0.01  # share of healthy voxels that may be above the threshold
 ABOVE = 0.95  # of healthy images that shall not be called abnormal
@@ -54,7 +54,11 @@ def calibrate(
     if purpose == "ood":
         found = familiarity(method, images_of(store, _spread(usable, KNOWN), c), c, device, said)
     else:
-        found = _Trial(method, c, device, MapCleaning()).detection(store, usable, said)
+        trial = _Trial(method, c, device, MapCleaning())
+        images = trial.images(store, usable)
+        if method.settle(trial.asked(a) for a in images):
+            run.write_weights(method.state_dict())
+        found = trial.detection(images, said)
     found.save(run.folder / FILE)
     card = dict(run.card)
     card["detection"] = {
@@ -115,11 +119,21 @@ class _Trial:
     device: torch.device
     cleaning: MapCleaning
 
-    @torch.no_grad()
-    def detection(self, store: Store, cases: Sequence[str], said: str) -> Detection:
-        images = [a for a in images_of(store, _spread(cases, MOST), self.c) if self._body(a)]
-        if not images:
+    def images(self, store: Store, cases: Sequence[str]) -> list[np.ndarray]:
+        """Healthy images with a body. UserError: there is none."""
+        found = [a for a in images_of(store, _spread(cases, MOST), self.c) if self._body(a)]
+        if not found:
             raise UserError("there is no healthy image with anything but background in it")
+        return found
+
+    def asked(self, array: np.ndarray) -> tuple[Tensor, Condition, Wrap]:
+        """An image as the method is asked for it."""
+        x = self._tensor(array)
+        windows = not fits(x, self.c, self.method)
+        return x, self._condition(x), wrapping(self.method, self.c, x, DRAWING, windows)[0]
+
+    @torch.no_grad()
+    def detection(self, images: Sequence[np.ndarray], said: str) -> Detection:
         candidates = self.method.candidates or (self.method.strength,)
         calls = self._calls(images[0])
         count = int(np.clip(CALLS / (calls * len(candidates)), FEWEST, MOST))
@@ -128,9 +142,26 @@ class _Trial:
         tried = [self._tried(s, examples) for s in candidates]
         strength = max(tried, key=lambda t: t.precision).strength
         passes, by_passes = self._passes(strength, examples, calls)
-        return self._threshold(strength, passes, examples, images).with_trials(
-            tuple(tried), by_passes, f"{len(images)} of {said}"
+        self.method.strength = strength
+        chosen, by_cleaning = self._cleaned(examples, passes)
+        return replace(
+            chosen._threshold(strength, passes, examples, images),
+            tried=tuple(tried),
+            passes_tried=by_passes,
+            cleaning_tried=by_cleaning,
+            chosen_on=f"{len(images)} of {said}",
         )
+
+    def _cleaned(self, examples: Sequence[Example], passes: int) -> tuple[_Trial, dict[str, float]]:
+        """With maps in units of each scan's own histogram, if that finds clearly more."""
+        own = replace(self, cleaning=replace(self.cleaning, histogram=True))
+        trials = {"plain": self, "own histogram": own}
+        found = {
+            k: float(np.mean(list(t._precision(examples, passes).values())))
+            for k, t in trials.items()
+        }
+        better = WORTH * found["own histogram"] > found["plain"]
+        return own if better else self, found
 
     def _threshold(
         self,
@@ -139,7 +170,6 @@ class _Trial:
         examples: Sequence[Example],
         images: Sequence[np.ndarray],
     ) -> Detection:
-        self.method.strength = strength
         healthy = [self.found(e.healthy, passes) for e in examples]
         values = np.concatenate([f.map[f.inside] for f in healthy])
         best = self._best_threshold(examples, passes)

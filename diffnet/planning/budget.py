@@ -33,6 +33,10 @@ class PlanError(UserError):
     """No plan can be made; the message says what was found, what there is and what to do."""
 
 
+class TooSmall(PlanError):
+    """Nothing fits the budget; the message says the least that would do."""
+
+
 @dataclass(frozen=True)
 class Budget(Record):
     """What may be spent on one training.
@@ -40,7 +44,8 @@ class Budget(Record):
     device: "cpu" or "cuda". gpu_memory_gb: of the card, which need not be there; on a CPU the
     memory a training may take (None: 4 GB on a CPU, 8 GB on a card). minutes: of training (None: 60
     on a CPU, 720 on a card). cores: CPU cores that compute. half: the CPU multiplies bf16 in
-    hardware; cards are taken to. PlanError: a number that is not above 0.
+    hardware; cards are taken to. memory_ratio, time_ratio: what a probe measured over what was
+    foretold; 1 is not probed. PlanError: a number that is not above 0.
     """
 
     device: str = "cpu"
@@ -48,11 +53,13 @@ class Budget(Record):
     minutes: float | None = None
     cores: int = 2
     half: bool = False
+    memory_ratio: float = 1.0
+    time_ratio: float = 1.0
 
     def __post_init__(self) -> None:
         if self.kind not in DEFAULT_MINUTES:
             raise PlanError(f"unknown device {self.device!r}: there are cpu and cuda")
-        for name in ("gpu_memory_gb", "minutes", "cores"):
+        for name in ("gpu_memory_gb", "minutes", "cores", "memory_ratio", "time_ratio"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise PlanError(f"the budget's {name} is {value}; it must be above 0")
@@ -73,6 +80,11 @@ class Budget(Record):
 
     @property
     def memory(self) -> float:
+        """Bytes that a training may be foretold to use."""
+        return self.real_memory / self.memory_ratio
+
+    @property
+    def real_memory(self) -> float:
         """Bytes that a training may use."""
         return USABLE * GIGABYTE * (self.gpu_memory_gb or DEFAULT_MEMORY_GB[self.kind])
 
@@ -84,11 +96,11 @@ class Budget(Record):
         """One forward pass. operations: floating-point; values: numbers it leaves behind."""
         if self.on_cpu:
             work = SLACK * (CORE_FLOP * operations + CORE_VALUE * values / 3)
-            work *= CORE_HALF[dims] if self.half else 1.0
+            work *= self.time_ratio * (CORE_HALF[dims] if self.half else 1.0)
             return work / (self.cores * (TOGETHER if self.cores > 1 else 1.0))
         gigabytes = self.gpu_memory_gb or DEFAULT_MEMORY_GB["cuda"]
         size = max((s for s in PEAK_FLOPS if s <= gigabytes), default=min(PEAK_FLOPS))
-        return operations / (GPU_USE[dims] * PEAK_FLOPS[size])
+        return self.time_ratio * operations / (GPU_USE[dims] * PEAK_FLOPS[size])
 
     def step_seconds(
         self, operations: float, values: float, dims: int, again: bool = False
@@ -96,4 +108,4 @@ class Budget(Record):
         """One training step: forward, twice that backward; `again`: one more, checkpointing."""
         passes = 4 if again else 3
         fixed = SLACK * CORE_STEP if self.on_cpu else GPU_STEP
-        return fixed + passes * self.call_seconds(operations, values, dims)
+        return self.time_ratio * fixed + passes * self.call_seconds(operations, values, dims)

@@ -6,6 +6,7 @@ VERBS: dict[str, str] = {
     "plan": "diffnet.verbs.plan:plan",
     "preprocess": "diffnet.verbs.preprocess:preprocess",
     "train": "diffnet.verbs.train:train",
+    "calibrate": "diffnet.verbs.calibrate:calibrate",
     "predict": "diffnet.verbs.predict:predict",
     "evaluate": "diffnet.verbs.evaluate:evaluate",
     "audit": "diffnet.verbs.audit:audit",

@@ -43,6 +43,7 @@ KNOBS = {
     "roentgen": {"steps": 20, "calls": 4},
     "maisi": {"calls": 4},
     "patch_ddpm": {"steps": 20, "calls": 4},
+    "dispr": {"steps": 8},
     "diff_infinite": {"steps": 20, "calls": 4},
     "ae_kl": {"factor": 2, "adversarial_from": 0},
     "vq": {"factor": 2, "adversarial_from": 0, "size": 16},
@@ -65,7 +66,7 @@ def pieces(recipe: str, task: str, dims: int, classes: int = 0):
     settings = variant(recipe, task).to_json()
     plan = tiny_plan(task, dims, classes, settings)
     c = plan.configurations[plan.default]
-    if recipe == "patch_ddpm":  # it cuts parts itself, and wants whole images
+    if recipe in ("patch_ddpm", "dispr"):  # they want whole images
         c = replace(c, patch=c.shape[-dims:])
     meaning = TASKS[task].from_json(plan.task_settings)
     built = RECIPES[recipe].from_json(KNOBS.get(recipe, {}))

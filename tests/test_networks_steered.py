@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from diffnet.networks import ControlUNet, DiT, SpadeUNet, UNet, WithNumbers
+from diffnet.networks import ControlUNet, DiT, FromOneSlice, SpadeUNet, UNet, WithNumbers
 
 
 def shaken(network: nn.Module) -> nn.Module:
@@ -156,3 +156,18 @@ def test_a_transformer_reads_words_and_places() -> None:
     assert not torch.allclose(moved, network(x, time), atol=1e-4), "a token knows its place"
     with pytest.raises(ValueError, match="multiple of 12"):
         DiT(3, 1, 1, width=20, heads=4)
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_only_the_middle_slice_is_seen(dims: int) -> None:
+    network = shaken(FromOneSlice(UNet(**{**layout(dims), "in_channels": 2})))
+    x, time, image = (
+        torch.randn(1, 1, *(8,) * dims),
+        torch.zeros(1),
+        torch.randn(1, 1, *(8,) * dims),
+    )
+    elsewhere, there = image.clone(), image.clone()
+    elsewhere[:, :, [0, 3, 5, 7]] += 1
+    there[:, :, 4] += 1
+    assert torch.equal(network(x, time, elsewhere), network(x, time, image))
+    assert not torch.allclose(network(x, time, there), network(x, time, image), atol=1e-4)

@@ -2,7 +2,7 @@
 
 from .autoencoder import Autoencoder
 from .classifier import Classifier
-from .control import ControlUNet, WithNumbers
+from .control import ControlUNet, FromOneSlice, WithNumbers
 from .discriminator import PatchDiscriminator
 from .from_monai import (
     LevelTable,
@@ -27,6 +27,7 @@ __all__ = [
     "Codebook",
     "ControlUNet",
     "DiT",
+    "FromOneSlice",
     "ImageEncoder",
     "LevelTable",
     "MonaiDiffusion",

@@ -81,3 +81,19 @@ class WithNumbers(nn.Module):
         filled = filled.expand(-1, -1, *x.shape[2:])
         image = filled if image is None else torch.cat([image.to(x.dtype), filled], 1)
         return self.network(x, time, image=image, scalars=scalars, **others)
+
+
+class FromOneSlice(nn.Module):
+    """F with the middle slice of `image` (along the first axis) repeated in place of all others."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(
+        self, x: Tensor, time: Tensor | None, image: Tensor | None = None, **others: Any
+    ) -> Tensor:
+        if image is not None:
+            middle = image.shape[2] // 2
+            image = image[:, :, middle : middle + 1].expand_as(image)
+        return self.network(x, time, image=image, **others)

@@ -26,6 +26,7 @@ from .diffpure import DiffPure
 from .diffuse_fusion import DiffuseFusion
 from .diffuse_recon import DiffuseRecon
 from .diffusion_anomaly import DiffusionAnomaly
+from .dispr import DISPR
 from .dit import DiffusionTransformer
 from .dps import DPS
 from .edm import EDM
@@ -89,6 +90,7 @@ __all__ = [
     "DDPMOOD",
     "DDRM",
     "DDS",
+    "DISPR",
     "DPS",
     "EDM",
     "MAISI",

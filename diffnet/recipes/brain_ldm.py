@@ -11,15 +11,11 @@ from ..diffusion import (
     Ddim,
     Diffusion,
     DiscreteVariancePreserving,
-    Epsilon,
-    EpsilonError,
     Method,
-    NetworkDenoiser,
-    Objective,
-    TimeUniform,
 )
 from ..networks import WithNumbers
 from ..planning import Configuration
+from .noise_prediction import noise_prediction
 from .recipe import Recipe
 
 
@@ -53,6 +49,5 @@ class BrainLDM(Recipe):
         process = DiscreteVariancePreserving(
             "scaled_linear", self.steps, self.beta_min, self.beta_max
         )
-        objective = Objective(TimeUniform(process), weight=EpsilonError())
-        denoiser = NetworkDenoiser(self.network(c), process, Epsilon(c.noise.std))
-        return Diffusion(denoiser, objective, Ddim(self.calls))
+        parts = noise_prediction(self.network(c), c, process)
+        return Diffusion(*parts, Ddim(self.calls))

@@ -9,16 +9,12 @@ from ..diffusion import (
     Canvas,
     Ddim,
     DiscreteVariancePreserving,
-    Epsilon,
-    EpsilonError,
     Forgotten,
     Guidance,
     Method,
-    NetworkDenoiser,
-    Objective,
-    TimeUniform,
 )
 from ..planning import Configuration
+from .noise_prediction import noise_prediction
 from .recipe import Recipe
 
 
@@ -47,14 +43,11 @@ class DiffInfinite(Recipe):
 
     def build(self, c: Configuration) -> Method:
         process = DiscreteVariancePreserving("linear", self.steps)
-        objective = Objective(TimeUniform(process), weight=EpsilonError())
-        denoiser = NetworkDenoiser(self.network(c), process, Epsilon(c.noise.std), centred=False)
+        parts = noise_prediction(self.network(c), c, process, centred=False)
         steered = c.training.forget > 0
         maps = steered and c.image_channels > 0
         guidance = Guidance(
             self.guidance if steered else 1.0, forget=Forgotten(c.classes, image=maps)
         )
         sampler = Ddim(self.calls)
-        return Canvas(
-            denoiser, objective, sampler, guidance=guidance, share=self.share, size=c.patch
-        )
+        return Canvas(*parts, sampler, guidance=guidance, share=self.share, size=c.patch)

@@ -11,17 +11,13 @@ from ..diffusion import (
     Ancestral,
     Diffusion,
     DiscreteVariancePreserving,
-    Epsilon,
-    EpsilonError,
     Forgotten,
     Guidance,
     Method,
-    NetworkDenoiser,
-    Objective,
-    TimeUniform,
 )
 from ..networks import DiT
 from ..planning import Configuration
+from .noise_prediction import noise_prediction
 from .recipe import Recipe
 
 
@@ -66,8 +62,7 @@ class DiffusionTransformer(Recipe):
 
     def build(self, c: Configuration) -> Method:
         process = DiscreteVariancePreserving("linear", self.steps)
-        objective = Objective(TimeUniform(process), weight=EpsilonError())
-        denoiser = NetworkDenoiser(self.network(c), process, Epsilon(c.noise.std))
+        parts = noise_prediction(self.network(c), c, process)
         steered = c.classes or c.words or c.scalars
         guidance = Guidance(self.guidance if steered else 1.0, forget=Forgotten(c.classes))
-        return Diffusion(denoiser, objective, Ancestral(self.calls), guidance=guidance)
+        return Diffusion(*parts, Ancestral(self.calls), guidance=guidance)

@@ -9,16 +9,12 @@ from ..diffusion import (
     Ddim,
     Diffusion,
     DiscreteVariancePreserving,
-    Epsilon,
-    EpsilonError,
     Forgotten,
     Guidance,
     Method,
-    NetworkDenoiser,
-    Objective,
-    TimeUniform,
 )
 from ..planning import Configuration
+from .noise_prediction import noise_prediction
 from .recipe import Recipe
 
 
@@ -45,7 +41,6 @@ class Medfusion(Recipe):
 
     def build(self, c: Configuration) -> Method:
         process = DiscreteVariancePreserving("scaled_linear", self.steps, 0.002, 0.02)
-        objective = Objective(TimeUniform(process), weight=EpsilonError())
-        denoiser = NetworkDenoiser(self.network(c), process, Epsilon(c.noise.std))
+        parts = noise_prediction(self.network(c), c, process)
         guidance = Guidance(self.guidance if c.classes else 1.0, forget=Forgotten(c.classes))
-        return Diffusion(denoiser, objective, Ddim(self.calls), guidance=guidance)
+        return Diffusion(*parts, Ddim(self.calls), guidance=guidance)

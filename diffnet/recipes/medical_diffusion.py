@@ -10,14 +10,10 @@ from ..diffusion import (
     Ancestral,
     Diffusion,
     DiscreteVariancePreserving,
-    Epsilon,
-    EpsilonError,
     Method,
-    NetworkDenoiser,
-    Objective,
-    TimeUniform,
 )
 from ..planning import Configuration
+from .noise_prediction import noise_prediction
 from .recipe import Recipe
 
 
@@ -39,6 +35,5 @@ class MedicalDiffusion(Recipe):
 
     def build(self, c: Configuration) -> Method:
         process = DiscreteVariancePreserving("cosine", self.steps)
-        objective = Objective(TimeUniform(process), weight=EpsilonError(), loss=Absolute())
-        denoiser = NetworkDenoiser(self.network(c), process, Epsilon(c.noise.std))
-        return Diffusion(denoiser, objective, Ancestral(self.steps))
+        parts = noise_prediction(self.network(c), c, process, loss=Absolute())
+        return Diffusion(*parts, Ancestral(self.steps))

@@ -9,6 +9,7 @@ from ..diffusion import (
     EpsilonError,
     GaussianProcess,
     Levels,
+    Loss,
     NetworkDenoiser,
     Objective,
     TimeUniform,
@@ -22,10 +23,12 @@ def noise_prediction(
     process: GaussianProcess,
     *,
     levels: Levels | None = None,
+    loss: Loss | None = None,
     centred: bool = True,
 ) -> tuple[NetworkDenoiser, Objective]:
     """E|F(x_t, t) - eps|^2 with t uniform, or at `levels` (Ho, Jain, Abbeel, 2020,
-    arXiv:2006.11239). centred: see NetworkDenoiser.
+    arXiv:2006.11239). loss: in place of the square. centred: see NetworkDenoiser.
     """
     denoiser = NetworkDenoiser(network, process, Epsilon(c.noise.std), centred=centred)
-    return denoiser, Objective(levels or TimeUniform(process), weight=EpsilonError())
+    objective = Objective(levels or TimeUniform(process), weight=EpsilonError(), loss=loss)
+    return denoiser, objective

@@ -13,14 +13,10 @@ from ..diffusion import (
     Cropped,
     Ddim,
     DiscreteVariancePreserving,
-    Epsilon,
-    EpsilonError,
     Method,
-    NetworkDenoiser,
-    Objective,
-    TimeUniform,
 )
 from ..planning import Configuration
+from .noise_prediction import noise_prediction
 from .recipe import Recipe
 
 
@@ -48,20 +44,17 @@ class PatchDDPM(Recipe):
         return self.unet(local, in_channels=c.target_channels + c.image_channels + c.dims)
 
     def build(self, c: Configuration) -> Method:
-        refuse_windows(c)
+        refuse_windows(c, "patch_ddpm")
         process = DiscreteVariancePreserving("linear", self.steps)
-        objective = Objective(TimeUniform(process), weight=EpsilonError())
-        denoiser = NetworkDenoiser(
-            self.network(c), process, Epsilon(c.noise.std), centred=c.kind != "label"
-        )
-        return Cropped(denoiser, objective, Ddim(self.calls), share=self.share)
+        parts = noise_prediction(self.network(c), c, process, centred=c.kind != "label")
+        return Cropped(*parts, Ddim(self.calls), share=self.share)
 
 
-def refuse_windows(c: Configuration) -> None:
+def refuse_windows(c: Configuration, recipe: str) -> None:
     """UserError: the plan's patch is a window of an image already."""
     shape = c.shape[-c.dims :]
     if prod(c.patch) < prod(shape):
         raise UserError(
-            f"patch_ddpm cuts parts of whole images, and the planned patch {list(c.patch)} is less "
+            f"{recipe} works on whole images, and the planned patch {list(c.patch)} is less "
             f"than an image of {list(shape)} voxels: plan with --set {c.name}.patch={list(shape)}"
         )

@@ -9,16 +9,12 @@ from ..diffusion import (
     AdamsBashforth,
     Diffusion,
     DiscreteVariancePreserving,
-    Epsilon,
-    EpsilonError,
     Forgotten,
     Guidance,
     Method,
-    NetworkDenoiser,
-    Objective,
-    TimeUniform,
 )
 from ..planning import Configuration
+from .noise_prediction import noise_prediction
 from .recipe import Recipe
 
 
@@ -53,8 +49,7 @@ class RoentGen(Recipe):
         process = DiscreteVariancePreserving(
             "scaled_linear", self.steps, self.beta_min, self.beta_max
         )
-        objective = Objective(TimeUniform(process), weight=EpsilonError())
-        denoiser = NetworkDenoiser(self.network(c), process, Epsilon(c.noise.std))
+        parts = noise_prediction(self.network(c), c, process)
         steered = c.words or c.classes or c.scalars
         guidance = Guidance(self.guidance if steered else 1.0, forget=Forgotten(c.classes))
-        return Diffusion(denoiser, objective, AdamsBashforth(self.calls), guidance=guidance)
+        return Diffusion(*parts, AdamsBashforth(self.calls), guidance=guidance)

@@ -11,17 +11,13 @@ from ..diffusion import (
     Ancestral,
     Diffusion,
     DiscreteVariancePreserving,
-    Epsilon,
-    EpsilonError,
     Forgotten,
     Guidance,
     Method,
-    NetworkDenoiser,
-    Objective,
-    TimeUniform,
 )
 from ..networks import SpadeUNet
 from ..planning import Configuration
+from .noise_prediction import noise_prediction
 from .recipe import Recipe
 
 
@@ -53,9 +49,8 @@ class SDM(Recipe):
 
     def build(self, c: Configuration) -> Method:
         process = DiscreteVariancePreserving("linear", self.steps)
-        objective = Objective(TimeUniform(process), weight=EpsilonError())
-        denoiser = NetworkDenoiser(self.network(c), process, Epsilon(c.noise.std), centred=False)
+        parts = noise_prediction(self.network(c), c, process, centred=False)
         # Where nothing is forgotten, as in translation, there is nothing to compare with.
         weight = self.guidance if c.training.forget > 0 else 1.0
         guidance = Guidance(weight, forget=Forgotten(c.classes, image=True))
-        return Diffusion(denoiser, objective, Ancestral(self.steps), guidance=guidance)
+        return Diffusion(*parts, Ancestral(self.steps), guidance=guidance)

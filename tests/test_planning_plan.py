@@ -302,13 +302,13 @@ def test_flat_data_have_one_configuration_and_say_why():
     plan = make_plan(fingerprint())
     assert list(plan.configurations) == ["2d"]
     assert "2-D images" in plan.why["3d_fullres"].because
-    for name in ("25d", "3d_wavelet", "latent"):
-        assert plan.why[name].value == "not planned"
+    for name in ("25d", "2d_lowres", "3d_wavelet", "latent"):
+        assert plan.why[name].value == "no"
 
 
 def test_a_few_slices_are_no_volume():
     plan = make_plan(fingerprint("segmentation", (8, 96, 96)))
-    assert list(plan.configurations) == ["2d"]
+    assert list(plan.configurations) == ["2d", "25d"]
 
 
 def test_low_resolution_where_a_patch_sees_little():
@@ -498,11 +498,13 @@ def test_one_and_two_cases_are_planned_with_a_warning(n):
         assert "by heart" in plan.why["notice.1"].value
 
 
-def test_large_pictures_are_planned_in_patches_or_refused_with_the_least():
+def test_large_pictures_are_planned_in_patches_or_made_coarse_first():
     plan = make_plan(fingerprint("segmentation", (1, 4000, 4000)))
     assert prod(plan.configurations["2d"].patch) <= 256**2 * 1.2
-    with pytest.raises(PlanError, match="give at least"):
-        make_plan(fingerprint(shape=(1, 4000, 4000)))
+    plan = make_plan(fingerprint(shape=(1, 4000, 4000)))
+    assert list(plan.configurations) == ["2d_lowres", "2d_cascade"]
+    assert plan.default == "2d_lowres"
+    assert "give at least --gpu-memory 1" in plan.why["2d"].because
 
 
 def test_a_budget_too_small_says_the_least_and_the_least_suffices():

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 from ..data import LinearGuess
 from .augment_rule import plan_augment
 from .budget import Budget, PlanError
+from .cascade_rule import plan_refining_noise
+from .code_rule import plan_code_noise
 from .condition_rule import plan_forgetting
 from .fingerprint import Fingerprint
 from .grids import Grid, covered
 from .memory import Workload, prediction_memory
 from .noise_rule import plan_noise
 from .overrides import STRUCTURE
-from .plan import Configuration
+from .plan import CascadePlan, CodePlan, Configuration, NoisePlan
 from .reasons import Reasons
 from .sampling_rule import plan_sampling
 from .sizing import SMALLEST_EDGE, Need, Size, by_x, size
@@ -38,37 +40,69 @@ class Setting:
     words: int = 0
 
 
+@dataclass(frozen=True)
+class Form:
+    """What sets a configuration apart from patches of its grid, pixel by pixel.
+
+    slab, code, recipe, share: as in Configuration. previous: what a cascade refines; coarsening: of
+    that one's grid. stages: of the network at most. encodes: a first stage, which takes the image
+    in and gives it out, and sees nothing else.
+    """
+
+    slab: int = 1
+    code: CodePlan | None = None
+    previous: str = ""
+    coarsening: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    recipe: str = ""
+    share: float = 1.0
+    stages: int | None = None
+    encodes: bool = False
+
+
+PLAIN = Form()
+
+
 def configure(
-    name: str, dims: int, grid: Grid, s: Setting, overrides: dict[str, Any], reasons: Reasons
+    name: str,
+    dims: int,
+    grid: Grid,
+    s: Setting,
+    overrides: dict[str, Any],
+    reasons: Reasons,
+    form: Form = PLAIN,
 ) -> Configuration:
     """Plan one configuration. overrides: the user's values by path within it; structure first.
 
     PlanError: nothing fits the budget.
     """
     f, task, reasons = s.fingerprint, s.task, reasons.of(name)
-    need = need_on(dims, grid, s, reasons)
-    fixed = structure(overrides)
+    budget = replace(s.budget, minutes=form.share * s.budget.seconds / 60)
+    need = need_on(dims, grid, s, reasons, form)
+    fixed = structure(_in_code(overrides, form.code))
     _require_structure(name, dims, fixed)
-    sized = size(need, s.budget, fixed)
-    _explain(need, sized, s.budget, fixed, reasons)
-    noise = plan_noise(f, task, s.guess, sized.patch, reasons)
-    training = plan_training(f, task, sized, dims, s.budget, reasons)
+    sized = size(need, budget, fixed)
+    _explain(need, sized, budget, fixed, reasons)
+    patch = _in_image(sized.patch, form.code)
+    noise = plan_noise(f, task, s.guess, patch, reasons)
+    noise, cascade = _noise_of_form(noise, s, form, patch, reasons)
+    training = plan_training(f, task, sized, dims, budget, reasons)
     steered = bool(s.classes or s.scalars or s.words or task.steers)
     training = replace(
         training,
         augment=plan_augment(f, task, reasons),
         forget=plan_forgetting(steered and not task.given, reasons),
     )
-    made = Configuration(
+    given, made = channels(f, task)
+    planned = Configuration(
         name=name,
         dims=dims,
         grid=grid.name,
         transpose=grid.transpose,
         spacing=grid.spacing,
         shape=grid.shape,
-        patch=sized.patch,
-        target_channels=need.outputs,
-        image_channels=need.inputs - need.outputs,
+        patch=patch,
+        target_channels=made,
+        image_channels=given * form.slab + (made + 1 if form.previous else 0),
         classes=s.classes,
         network=sized.network,
         noise=noise,
@@ -78,8 +112,41 @@ def configure(
         kind="label" if task.makes == "label" else "image",
         scalars=s.scalars,
         words=s.words,
+        slab=form.slab,
+        coarsening=grid.coarsening,
+        code=form.code,
+        cascade=cascade,
+        recipe=form.recipe,
+        share=form.share,
     )
-    return replace(made, **_forecast(made, need, sized, s.budget, reasons))
+    return replace(planned, **_forecast(planned, need, sized, budget, reasons))
+
+
+def _noise_of_form(
+    noise: NoisePlan, s: Setting, form: Form, patch: tuple[int, ...], reasons: Reasons
+) -> tuple[NoisePlan, CascadePlan | None]:
+    """Where a code or a coarse image changes what there is to learn."""
+    f, task = s.fingerprint, s.task
+    if form.code is not None:
+        return plan_code_noise(noise, f, task, form.code, patch, reasons), None
+    if not form.previous:
+        return noise, None
+    noise, added = plan_refining_noise(noise, f, task, form.coarsening, reasons)
+    return noise, CascadePlan(form.previous, added)
+
+
+def _in_code(overrides: dict[str, Any], code: CodePlan | None) -> dict[str, Any]:
+    """A user's patch is of the image; what is sized is its code."""
+    if code is None or "patch" not in overrides or len(overrides["patch"]) != len(code.factor):
+        return overrides
+    smaller = tuple(-(-n // k) for n, k in zip(overrides["patch"], code.factor, strict=True))
+    return {**overrides, "patch": smaller}
+
+
+def _in_image(patch: tuple[int, ...], code: CodePlan | None) -> tuple[int, ...]:
+    if code is None:
+        return patch
+    return tuple(n * k for n, k in zip(patch, code.factor, strict=True))
 
 
 def structure(overrides: dict[str, Any]) -> dict[str, Any]:
@@ -87,30 +154,37 @@ def structure(overrides: dict[str, Any]) -> dict[str, Any]:
     return {STRUCTURE[k]: v for k, v in overrides.items() if k in STRUCTURE}
 
 
-def need_on(dims: int, grid: Grid, s: Setting, reasons: Reasons) -> Need:
+def need_on(dims: int, grid: Grid, s: Setting, reasons: Reasons, form: Form = PLAIN) -> Need:
     f, task = s.fingerprint, s.task
     spacing, shape = grid.spatial(dims)
-    inputs, outputs = channels(f, task)
+    given, outputs = channels(f, task)
+    inputs = given * form.slab + (outputs + 1 if form.previous else 0)
+    if form.code is not None:
+        factor, inputs, outputs = form.code.factor, form.code.given, form.code.channels
+        spacing = tuple(x * k for x, k in zip(spacing, factor, strict=True))
+        shape = tuple(-(-n // k) for n, k in zip(shape, factor, strict=True))
+    local = bool(form.previous) or form.encodes
     return Need(
         dims=dims,
         spacing=spacing,
         shape=shape,
-        inputs=inputs + outputs,
+        inputs=outputs if form.encodes else inputs + outputs,
         outputs=outputs,
         classes=s.classes,
-        whole=not task.given,
-        wide=task.name == "inpainting" or task.makes == "label",
+        whole=not task.given and not local,
+        wide=task.name == "inpainting" or bool(task.given and task.makes == "label"),
         few=is_few(f),
         dropout=dropout(f, s.budget, reasons),
-        attention=not task.given,
+        attention=not task.given and not local,
         precision=s.budget.precision,
+        stages=form.stages,
     )
 
 
 def channels(f: Fingerprint, task: Task) -> tuple[int, int]:
     """(channels the network sees beside x_t, channels that are diffused)."""
     given = sum(len(f.roles[role].channels) for role in task.given) + len(task.steers)
-    made = len(f.labels) if task.makes == "label" else len(f.roles[task.makes].channels)
+    made = 1 if task.makes == "label" else len(f.roles[task.makes].channels)
     return (task.image_channels(given) if given else 0), task.target_channels(made)
 
 

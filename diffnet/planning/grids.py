@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .budget import Budget, PlanError
+from .budget import PlanError
 from .fingerprint import Fingerprint
+from .plan import Configuration
 from .reasons import Reasons
+from .sizing import wanted_steps
 from .spacing import by_axis, median_shape, resampled_shape, target_spacing, transposition
 
 if TYPE_CHECKING:
@@ -30,12 +33,15 @@ WORTHWHILE = 2.0  # times fewer voxels that a low resolution must bring
 
 @dataclass(frozen=True)
 class Grid:
-    """spacing, shape: (3,) in network order. transpose: file axes in network order."""
+    """spacing, shape: (3,) in network order. transpose: file axes in network order. coarsening:
+    voxels of the full grid for one of this.
+    """
 
     name: str
     transpose: tuple[int, int, int]
     spacing: tuple[float, float, float]
     shape: tuple[int, int, int]
+    coarsening: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
     def spatial(self, dims: int) -> tuple[tuple[float, ...], tuple[int, ...]]:
         return self.spacing[3 - dims :], self.shape[3 - dims :]
@@ -88,21 +94,30 @@ def full_grid(f: Fingerprint, spacing: tuple[float, ...] | None, reasons: Reason
     return Grid("full", order, *(tuple(v[a] for a in order) for v in (target, shape)))
 
 
-def coarser(full: Grid, fits: Callable[[Grid], bool]) -> Grid | None:
-    """The finest isotropically coarsened grid that fits; axes more than 2 x finer go first."""
-    spacing, at = list(full.spacing), full
-    while min(at.shape) >= 8 or at is full:
-        fine = [max(spacing) / s > 2 for s in spacing]
-        spacing = [
-            s * COARSENING if g or not any(fine) else s for s, g in zip(spacing, fine, strict=True)
-        ]
-        shape = resampled_shape(full.shape, full.spacing, tuple(spacing))
-        at = Grid("low", full.transpose, tuple(spacing), shape)
-        if fits(at):
-            return at
-        if max(shape) <= 16:
-            return None
-    return None
+def coarser(full: Grid, fits: Callable[[Grid], bool], smallest: int = 8) -> Grid | None:
+    """The finest isotropically coarsened grid that fits; axes more than 2 x finer go first.
+
+    smallest: voxels that every axis keeps; pictures have two axes.
+    """
+    axes = [a for a, n in enumerate(full.shape) if n > 1]
+    tried, at, factor = [], full, [1.0, 1.0, 1.0]
+    while max(at.shape) > 16 and min(at.shape[a] for a in axes) >= smallest:
+        coarsest = max(at.spacing[a] for a in axes)
+        fine = [a for a in axes if coarsest / at.spacing[a] > 2]
+        for axis in fine or axes:
+            factor[axis] *= COARSENING
+        at = coarsened(full, factor)
+        tried.append(at)
+    # What fits on one grid fits on all that are coarser.
+    first = bisect_left(tried, True, key=fits)
+    return tried[first] if first < len(tried) else None
+
+
+def coarsened(full: Grid, factor: Sequence[float]) -> Grid:
+    """The grid whose voxels are `factor` times larger."""
+    spacing = tuple(s * c for s, c in zip(full.spacing, factor, strict=True))
+    shape = resampled_shape(full.shape, full.spacing, spacing)
+    return Grid("low", full.transpose, spacing, shape, tuple(float(c) for c in factor))
 
 
 def covered(patch: tuple[int, ...], shape: tuple[int, ...]) -> float:
@@ -111,7 +126,11 @@ def covered(patch: tuple[int, ...], shape: tuple[int, ...]) -> float:
 
 
 def default_configuration(
-    f: Fingerprint, task: Task, names: list[str], full: Grid, budget: Budget, reasons: Reasons
+    f: Fingerprint,
+    task: Task,
+    made: Mapping[str, Configuration],
+    full: Grid,
+    reasons: Reasons,
 ) -> str:
     """By rule: flat, coarse with unlike neighbours, or few volumes: slices; else volumes."""
     ratio = full.spacing[0] / max(full.spacing[1:])
@@ -120,49 +139,38 @@ def default_configuration(
         f"{len(f.cases)} cases of {by_axis(full.shape)} voxels, spacing ratio {ratio:.2g}, "
         f"correlation of neighbouring slices {'unknown' if alike is None else f'{alike:.2f}'}"
     )
-    if "3d_fullres" not in names and "3d_lowres" not in names:
-        value, rule = (
-            "2d",
-            "there are no volumes" if f.dims == 2 else "no 3-D configuration applies",
-        )
-    elif ratio > COARSE and alike is not None and alike < SIMILAR:
-        value, rule = "2d", f"slices > {COARSE:g} x coarser and less alike than {SIMILAR}"
-    elif len(f.cases) < FEW_VOLUMES and task.given:
-        value, rule = "2d", f"fewer than {FEW_VOLUMES} volumes: their slices are more examples"
-    elif "3d_fullres" not in names or ("3d_lowres" in names and not task.given):
-        value, rule = "3d_lowres", "the finest grid on which whole volumes fit"
-    else:
-        value, rule = "3d_fullres", "volumes whose slices belong together"
+    value, rule = _chosen(f, task, made, ratio, alike)
     reasons.add("default", value, rule, facts, "training both and `diffnet compare` on the runs")
     return value
 
 
-def say_what_is_missing(f: Fingerprint, full: Grid, reasons: Reasons) -> None:
-    """Configurations that would apply and are not built: what they would need."""
-    voxels = prod(full.shape)
-    volume = f.dims == 3 and full.shape[0] > 1
-    reasons.add(
-        "25d",
-        "not planned",
-        "a slab of slices in, one slice out",
-        "applies: volumes" if volume else "does not apply: no volumes",
-        "a recipe that makes slices from slabs",
-    )
-    mid = volume and 96**3 <= voxels <= 256**3
-    reasons.add(
-        "3d_wavelet",
-        "not planned",
-        "volumes between 96^3 and 256^3: 8 wavelet bands at half resolution, 8 x cheaper",
-        f"{'applies' if mid else 'does not apply'}: {voxels} voxels",
-        "a recipe on wavelet coefficients",
-    )
-    large = voxels > (256**3 if volume else 512**2)
-    enough = len(f.cases) >= 1000
-    reasons.add(
-        "latent",
-        "not planned",
-        "2-D > 512^2 or 3-D > 256^3 voxels, and 1000 cases to train a first stage",
-        f"{'applies' if large and enough else 'does not apply'}: {voxels} voxels, "
-        f"{len(f.cases)} cases",
-        "larger images and a first stage",
-    )
+def _chosen(
+    f: Fingerprint,
+    task: Task,
+    made: Mapping[str, Configuration],
+    ratio: float,
+    alike: float | None,
+) -> tuple[str, str]:
+    deep = [n for n in ("3d_fullres", "3d_lowres", "3d_wavelet") if n in made]
+    flat = next((n for n in ("2d", "2d_lowres") if n in made), "")
+    if not deep and flat:
+        why = "there are no volumes" if f.dims == 2 else "no 3-D configuration applies"
+        return flat, why if flat == "2d" else "the finest grid on which whole images fit"
+    if flat and ratio > COARSE and alike is not None and alike < SIMILAR:
+        return flat, f"slices > {COARSE:g} x coarser and less alike than {SIMILAR}"
+    if flat and len(f.cases) < FEW_VOLUMES and task.given:
+        return flat, f"fewer than {FEW_VOLUMES} volumes: their slices are more examples"
+    wavelet = made.get("3d_wavelet")
+    short = "3d_fullres" not in made or ("3d_lowres" in made and not task.given)
+    if short and wavelet is not None and trains_long(wavelet):
+        return "3d_wavelet", "whole volumes at full resolution, trained for as long as wanted"
+    if short and "3d_lowres" in made:
+        return "3d_lowres", "the finest grid on which whole volumes fit"
+    if "3d_fullres" in made:
+        return "3d_fullres", "volumes whose slices belong together"
+    return next(iter([*deep, *made])), "what fits the budget"
+
+
+def trains_long(c: Configuration) -> bool:
+    """Whether the time suffices for the steps that a training of this length should have."""
+    return c.training.steps >= wanted_steps(c.seconds["training"])

@@ -28,14 +28,35 @@ STRUCTURE = {  # decided before the rest, which follows from them; path -> its n
     "network.checkpointing": "checkpointing",
     "training.batch_size": "batch_size",
 }
-WHOLE_PLAN = ("default", "class_field", "scalars", "text", "spacing", "guess")
+WHOLE_PLAN = ("default", "also", "class_field", "scalars", "text", "spacing", "guess")
 OTHER_NAMES = {"patch_size": "patch", "target_spacing": "spacing", "lr": "training.learning_rate"}
 AUGMENTATIONS = ("mirror", "flip", "rotate", "scale", "elastic", "gamma", "noise")
-NAMES = ("2d", "3d_fullres", "3d_lowres")
+NAMES = (
+    "2d",
+    "25d",
+    "2d_lowres",
+    "2d_cascade",
+    "3d_fullres",
+    "3d_lowres",
+    "3d_cascade",
+    "3d_wavelet",
+    "first_stage",
+    "latent",
+)
+REFINING = {"cascade.noise": float, "share": float}
+FORMS: dict[str, dict[str, Any]] = {  # decisions that only these configurations have
+    "25d": {"slab": int},
+    "2d_lowres": {"coarsening": float},
+    "2d_cascade": REFINING,
+    "3d_lowres": {"coarsening": float},
+    "3d_cascade": REFINING,
+    "latent": {"code.kind": str, "code.factor": int, "code.channels": int, "share": float},
+}
+LATE = ("cascade.noise",)  # of those, what is put in when all else is planned
 
 
 def paths() -> dict[str, Any]:
-    """Every decision within a configuration that can be overridden, and its type."""
+    """Every decision within any configuration that can be overridden, and its type."""
     found: dict[str, Any] = {"patch": tuple[int, ...]}
     for section, record in SECTIONS.items():
         hints = typing.get_type_hints(record)
@@ -51,22 +72,41 @@ def read_overrides(
     """(decisions of the whole plan, {configuration or "": {path: value}}).
 
     Keys: patch, batch_size, training.batch_size (all configurations), 2d.training.batch_size (one),
-    default, class_field, scalars, text, spacing, guess (the degree). Values: as they are, or text
-    as typed on a command line.
+    default, also (configurations that the rules would leave out), class_field, scalars, text,
+    spacing, guess (the degree). Values: as they are, or text as typed on a command line.
     PlanError: an unknown name, with the nearest; a value that is not of the kind.
     """
     plan: dict[str, Any] = {}
     inside: dict[str, dict[str, Any]] = {}
-    known = paths()
     for key, value in overrides.items():
         configuration, path = _split(key)
         path = OTHER_NAMES.get(path, path)
         if not configuration and path in WHOLE_PLAN:
-            plan[path] = _numbers(key, value) if path == "spacing" else str(value)
+            plan[path] = _of_plan(key, path, value)
             continue
+        known = paths() | own_paths(configuration)
         full = _full(key, path, known)
         inside.setdefault(configuration, {})[full] = _read(key, value, known[full])
     return plan, inside
+
+
+def own_paths(configuration: str) -> dict[str, Any]:
+    """Decisions that this configuration has beside `paths`; of all where none is named."""
+    if configuration:
+        return FORMS.get(configuration, {})
+    return {k: v for own in FORMS.values() for k, v in own.items()}
+
+
+def _of_plan(key: str, path: str, value: Any) -> Any:
+    if path == "spacing":
+        return _numbers(key, value)
+    if path != "also":
+        return str(value)
+    names = tuple(_read(key, value, tuple[str, ...]))
+    for name in names:
+        if name not in NAMES:
+            raise PlanError(f"also cannot be {name!r}: {nearest(name, NAMES)}")
+    return names
 
 
 def _split(key: str) -> tuple[str, str]:
@@ -118,7 +158,7 @@ def _parsed(text: str, hint: Any) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError:
-        pass
+        pass  # "64x96" and "mirror,rotate" are no JSON: they are read as lists below
     parts = [p.strip() for p in lowered.replace("x", ",").split(",")]
     try:
         return [json.loads(p) for p in parts]
@@ -138,13 +178,14 @@ def overridden(c: Configuration, values: Mapping[str, Any], reasons: Reasons) ->
     for path, value in values.items():
         section, _, name = path.rpartition(".")
         old = getattr(getattr(c, section), name) if section else getattr(c, name)
-        if path not in STRUCTURE:
+        before = path in STRUCTURE or (path in own_paths(c.name) and path not in LATE)
+        if not before:
             c = replace(c, **{section: replace(getattr(c, section), **{name: value})})
         reasons.of(c.name).add(
             path,
             value,
             "set by the user",
-            "override" if path in STRUCTURE else f"the rule said {shown(old)}",
+            "override" if before else f"the rule said {shown(old)}",
             "no override",
             overridden=True,
         )

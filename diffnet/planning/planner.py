@@ -4,40 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from math import prod
 from typing import TYPE_CHECKING, Any
 
 from ..data import ScaleRule, nearest
 from .budget import Budget, PlanError
 from .class_rule import plan_class
 from .condition_rule import plan_scalars, plan_text
-from .configure import Setting, configure, need_on, structure
+from .configurations import plan_configurations
+from .configure import Setting
 from .fingerprint import Fingerprint
-from .grids import (
-    COVERED,
-    MOST_FLAT,
-    WORTHWHILE,
-    Grid,
-    coarser,
-    covered,
-    default_configuration,
-    full_grid,
-    require_sound,
-    say_what_is_missing,
-)
+from .grids import default_configuration, full_grid, require_sound
 from .guess_rule import plan_guess
-from .overrides import NAMES, overridden, read_overrides
-from .plan import Configuration, Plan
-from .reasons import Reasons, shown
+from .overrides import read_overrides
+from .plan import Plan
+from .reasons import Reasons
 from .scales import rules_for
-from .sizing import size, wanted_steps
-from .spacing import by_axis
 from .task_rule import plan_task
 
 if TYPE_CHECKING:
     from ..tasks import Task
-
-Inside = dict[str, dict[str, Any]]
 
 
 def make_plan(
@@ -68,12 +53,11 @@ def make_plan(
     grid = full_grid(f, whole.get("spacing"), reasons)
     words = 0 if text is None else text.size
     setting = Setting(f, chosen, guess, len(values), budget, len(scalars), words)
-    configurations = _configurations(grid, setting, inside, reasons)
-    names = list(configurations)
-    default = default_configuration(f, chosen, names, grid, budget, reasons)
+    also = whole.get("also", ())
+    configurations = plan_configurations(grid, setting, inside, also, reasons)
+    default = default_configuration(f, chosen, configurations, grid, reasons)
     if "default" in whole:
-        default = _wanted_default(whole["default"], names, default, reasons)
-    say_what_is_missing(f, grid, reasons)
+        default = _wanted_default(whole["default"], list(configurations), default, reasons)
     _note(f, reasons)
     return Plan(
         dataset=f.dataset,
@@ -98,102 +82,6 @@ def make_plan(
         scalars=scalars,
         text=text,
     )
-
-
-def _configurations(
-    grid: Grid, s: Setting, inside: Inside, reasons: Reasons
-) -> dict[str, Configuration]:
-    """All that apply; of the others, the reason why not. An override may not name one of those."""
-    found: dict[str, Configuration] = {}
-    flat = s.fingerprint.dims == 2
-    found["2d"] = _one("2d", 2, grid, s, inside, reasons)
-    if flat or grid.shape[0] <= MOST_FLAT:
-        because = "2-D images" if flat else f"{grid.shape[0]} slices"
-        for name in NAMES[1:]:
-            reasons.add(
-                name, "no", f"volumes of more than {MOST_FLAT} slices", because, "deeper volumes"
-            )
-    else:
-        found |= _volumes(grid, s, inside, reasons)
-    unused = sorted(n for n in inside if n and n not in found)
-    if unused:
-        raise PlanError(
-            f"overrides name the configuration {unused[0]}, which does not apply: "
-            f"{reasons.found[unused[0]].because}; there are {', '.join(found)}"
-        )
-    return found
-
-
-def _volumes(grid: Grid, s: Setting, inside: Inside, reasons: Reasons) -> dict[str, Configuration]:
-    """3d_fullres, and 3d_lowres where a patch shows too little of a volume."""
-    found: dict[str, Configuration] = {}
-    try:
-        full = _one("3d_fullres", 3, grid, s, inside, reasons)
-        found["3d_fullres"] = full
-        needed, because = _falls_short(full, grid, s)
-    except PlanError as error:
-        _forget(reasons, "3d_fullres.")
-        reasons.add("3d_fullres", "no", "it has to fit the budget", str(error), "a larger budget")
-        needed, because = True, "3d_fullres does not fit the budget"
-    low = coarser(grid, lambda g: _shows_enough(g, s, inside)) if needed else None
-    if low is not None and found and prod(grid.shape) < WORTHWHILE * prod(low.shape):
-        low, because = (
-            None,
-            f"a grid that suffices has {shown(tuple(low.shape))} voxels, hardly fewer",
-        )
-    rule = (
-        f"where a patch covers less than {COVERED:.0%}, or generation of whole volumes is too "
-        f"slow, if {WORTHWHILE:g} times fewer voxels suffice"
-    )
-    change = "larger volumes, or another budget"
-    if low is None:
-        reasons.add("3d_lowres", "no", rule, because, change)
-        return found
-    found["3d_lowres"] = _one("3d_lowres", 3, low, s, inside, reasons)
-    reasons.add("3d_lowres", f"{by_axis(low.spacing)} mm", rule, because, change)
-    return found
-
-
-def _falls_short(full: Configuration, grid: Grid, s: Setting) -> tuple[bool, str]:
-    """Whether a coarser grid is wanted beside the full one, and the numbers."""
-    share = covered(full.patch, grid.shape)
-    seconds = s.budget.seconds
-    possible, wanted = seconds / full.seconds["step"], wanted_steps(seconds)
-    slow = not s.task.given and 2 * possible < wanted
-    return share < COVERED or slow, (
-        f"a full-resolution patch covers {share:.0%} of a median volume; {int(possible)} steps "
-        f"fit in and {wanted} are wanted"
-    )
-
-
-def _shows_enough(grid: Grid, s: Setting, inside: Inside) -> bool:
-    fixed = structure({**_fitting(inside.get("", {}), 3), **inside.get("3d_lowres", {})})
-    try:
-        sized = size(need_on(3, grid, s, Reasons()), s.budget, fixed)
-    except PlanError:
-        return False
-    if s.task.given:
-        return covered(sized.patch, grid.shape) >= COVERED
-    return covered(sized.patch, grid.shape) == 1 and sized.possible >= sized.wanted
-
-
-def _one(
-    name: str, dims: int, grid: Grid, s: Setting, inside: Inside, reasons: Reasons
-) -> Configuration:
-    """Plan it, the user's structure first, and put the user's other values in."""
-    wanted = {**_fitting(inside.get("", {}), dims), **inside.get(name, {})}
-    made = configure(name, dims, grid, s, wanted, reasons)
-    return overridden(made, wanted, reasons)
-
-
-def _fitting(wanted: dict[str, Any], dims: int) -> dict[str, Any]:
-    """A patch given for all configurations holds for those of its number of axes."""
-    return {k: v for k, v in wanted.items() if k != "patch" or len(v) == dims}
-
-
-def _forget(reasons: Reasons, prefix: str) -> None:
-    for key in [k for k in reasons.found if k.startswith(prefix)]:
-        del reasons.found[key]
 
 
 def _wanted_default(wanted: str, names: list[str], ruled: str, reasons: Reasons) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import ceil, log2, prod
+from math import ceil, floor, log2, log10, prod
 from typing import Any
 
-from .budget import GIGABYTE, USABLE, Budget, PlanError
+from .budget import GIGABYTE, USABLE, Budget, PlanError, TooSmall
 from .memory import Memory, Workload, training_memory
 from .network_walk import kept_values
 from .plan import NetworkPlan
@@ -66,7 +66,8 @@ class Need:
     """What is to be sized.
 
     whole: the patch has to cover the image (generation). wide: all of the image is worth seeing
-    (what a hole held, or what an organ is, shows around it). few: few cases.
+    (what a hole held, or what an organ is, shows around it). few: few cases. stages: of the network
+    at most; None is what the device allows.
     """
 
     dims: int
@@ -81,6 +82,7 @@ class Need:
     dropout: float
     attention: bool
     precision: str
+    stages: int | None = None
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def size(need: Need, budget: Budget, fixed: dict[str, Any]) -> Size:
     """The most useful candidate that fits the memory and trains wanted_steps in time.
 
     Where none trains that long, the fastest. fixed: what a user decided (patch, width, widths,
-    blocks, batch_size, attention, checkpointing). PlanError: not even the smallest candidate fits,
+    blocks, batch_size, attention, checkpointing). TooSmall: not even the smallest candidate fits,
     with the least that is needed.
     """
     wanted = wanted_steps(budget.seconds)
@@ -118,7 +120,7 @@ def size(need: Need, budget: Budget, fixed: dict[str, Any]) -> Size:
     ]
     fitting = [f for f in fitting if f.memory.total <= budget.memory]
     if not fitting:
-        raise PlanError(_least_memory(min(found, key=lambda f: f.memory.total), budget))
+        raise TooSmall(_least_memory(min(found, key=lambda f: f.memory.total), budget))
     long = [f for f in fitting if f.possible >= wanted]
     long = [f for f in long if f.network.widths[0] >= NARROWEST] or long
     enough = prod(need.shape) if need.wide else ENOUGH[budget.kind, need.dims]
@@ -126,7 +128,7 @@ def size(need: Need, budget: Budget, fixed: dict[str, Any]) -> Size:
     if long:
         best = max(long, key=lambda f: _worth(f, need, enough))
     if best.possible < LEAST_STEPS:
-        raise PlanError(_least_time(best, budget))
+        raise TooSmall(_least_time(best, budget))
     return replace(best, tried=len(found))
 
 
@@ -137,7 +139,8 @@ def _rungs(need: Need, budget: Budget, fixed: dict[str, Any]) -> Iterator[Rung]:
     widths = [int(fixed["width"])] if "width" in fixed else [w for w in ladder.widths if w <= most]
     batches = [int(fixed["batch_size"])] if "batch_size" in fixed else list(ladder.batches)
     blocks = [int(fixed["blocks"])] if "blocks" in fixed else [1, 2]
-    for shape in _shapes(need, ladder, DEEPEST[kind], fixed):
+    deepest = min(DEEPEST[kind], need.stages or DEEPEST[kind])
+    for shape in _shapes(need, ladder, deepest, fixed):
         for width in widths:
             for count in blocks:
                 for batch in batches:
@@ -258,7 +261,7 @@ def _least_memory(least: Size, budget: Budget) -> str:
     return (
         f"the smallest network ({told(least)}) needs {least.memory.total / GIGABYTE:.2g} GB to "
         f"train and {budget.memory / GIGABYTE:.2g} GB may be used: give at least --gpu-memory "
-        f"{least.memory.total / USABLE / GIGABYTE:.2g}"
+        f"{_upwards(least.memory.total / USABLE / GIGABYTE)}"
     )
 
 
@@ -266,8 +269,15 @@ def _least_time(least: Size, budget: Budget) -> str:
     minutes = LEAST_STEPS * least.seconds / TRAINING_SHARE / 60
     return (
         f"in {budget.seconds / 60:.3g} minutes the fastest network ({told(least)}) makes "
-        f"{least.possible} steps of {least.seconds:.2g} s: give at least {minutes:.2g} minutes"
+        f"{least.possible} steps of {least.seconds:.2g} s: give at least {_upwards(minutes)} "
+        "minutes"
     )
+
+
+def _upwards(value: float) -> str:
+    """Two digits that are not less than the value."""
+    unit = 10.0 ** (floor(log10(value)) - 1)
+    return f"{ceil(value / unit - 1e-9) * unit:.10g}"
 
 
 def told(size: Size) -> str:

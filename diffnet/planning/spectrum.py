@@ -89,14 +89,23 @@ def useful_levels(power: np.ndarray, shape: Sequence[int], std: float = STD) -> 
     the best linear denoiser over the error of one that knows the variance s^2 alone. It is 1 for
     white data.
     """
-    eigenvalues, count = mode_powers(power, shape, std)
-    r2 = np.exp(2 * LEVELS)[:, None]
-    ratio = eigenvalues * (r2 + std**2) / ((eigenvalues + r2) * std**2)
-    gain = np.clip(1 - (ratio * count).sum(1) / count.sum(), 0, None)
+    return levels_of(*mode_powers(power, shape, std), std)
+
+
+def levels_of(eigenvalues: np.ndarray, count: np.ndarray, std: float = STD) -> LevelRange:
+    """The same of eigenvalues whose mean is std^2, each `count` times."""
+    gain = np.asarray([_gain(level, eigenvalues, count, std) for level in LEVELS])
     if gain.max() < WHITE:
         return LevelRange(float(np.log(std)), 1.2)
     mean = (gain * LEVELS).sum() / gain.sum()
     return LevelRange(float(mean), float(np.sqrt((gain * (LEVELS - mean) ** 2).sum() / gain.sum())))
+
+
+def _gain(level: float, eigenvalues: np.ndarray, count: np.ndarray, std: float) -> float:
+    """1 - L(exp(level)), at least 0."""
+    r2 = np.exp(2 * level)
+    ratio = eigenvalues * (r2 + std**2) / ((eigenvalues + r2) * std**2)
+    return max(0.0, float(1 - (ratio * count).sum() / count.sum()))
 
 
 def mode_powers(

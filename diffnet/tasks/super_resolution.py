@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from torch import Tensor
@@ -35,6 +36,11 @@ class SuperResolution(Task):
                 f"super_resolution: factor is {list(self.factor)}; it needs three whole numbers "
                 "of at least 1, one of them at least 2, for instance [1, 2, 2] or [4, 1, 1]"
             )
+
+    def on(self, coarsening: Sequence[float]) -> SuperResolution:
+        """From the same scan, a grid that is coarser asks for a smaller factor."""
+        wanted = (max(1, round(f / c)) for f, c in zip(self.factor, coarsening, strict=True))
+        return replace(self, factor=tuple(wanted))
 
     def simulate(self, target: Tensor) -> Tensor:
         """Mean over blocks of `factor` voxels, then linear interpolation back. (B, C, *S) to the

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -54,6 +54,10 @@ class Task(Record, ABC):
     def scanned(self) -> str:
         """The role that prediction reads; empty where images are made out of nothing."""
         return self.given[0] if self.given else "image" if self.starts else ""
+
+    def on(self, coarsening: Sequence[float]) -> Task:
+        """The same task on a grid whose voxels are `coarsening` times larger, axis by axis."""
+        return self
 
     def is_known(self, fields: Mapping[str, str]) -> bool | None:
         """Whether a case with these cells of cases.csv is learned from; None: they do not say."""

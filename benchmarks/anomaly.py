@@ -67,6 +67,7 @@ class Bench:
             work,
             minutes=self.minutes,
             knobs=line.knobs,
+            codec=str(work.folder / "runs" / line.codec) if line.codec else None,
             name=line.folder,
             device=self.device,
         )

@@ -11,6 +11,7 @@ class Line:
     """A row of a table: a recipe with knobs, on a dataset as a task with settings.
 
     like: title of the line of the same dataset whose network is used with these knobs instead.
+    codec: title of the line whose run is the first stage.
     """
 
     section: str
@@ -21,6 +22,7 @@ class Line:
     knobs: dict[str, Any] = field(default_factory=dict)
     name: str = ""
     like: str = ""
+    codec: str = ""
 
     @property
     def title(self) -> str:
@@ -46,6 +48,8 @@ def lines() -> list[Line]:
     found += [
         Line("lesions", MS, "anomaly", "anoddpm", knobs={"calls": 50}),
         Line("lesions", MS, "anomaly", "auto_ddpm", knobs={"calls": 25}),
+        Line("lesions", MS, "anomaly", "vq", knobs={"factor": 2}),
+        Line("lesions", MS, "anomaly", "ano_latent", knobs={"calls": 25}, codec="vq"),
         *claims(),
         *(Line("images", CHEST, "anomaly", r, XRAY) for r in (*BASELINES, "one_pass")),
         Line("weak labels", CHEST, "anomaly", "cdpm", WEAK, {"calls": 20}),
@@ -62,11 +66,11 @@ def lines() -> list[Line]:
     ]
     unknown = {"column": "class", "unknown": [LEFT_OUT]}
     found += [Line("unknown kinds", "Dataset008_MedNIST", "ood", "ddpm_ood", unknown)]
-    for dataset in ("Dataset004_LowDoseCT", "Dataset017_OCT"):
-        for learns, recipes in (
-            ("noisy", ("ddm2", "ultrasound_ddpm")),
-            ("clean", ("pet_ddpm", "oct_ddpm", "r2d2plus")),
-        ):
+    for dataset, clean in (
+        ("Dataset004_LowDoseCT", ("pet_ddpm", "oct_ddpm", "r2d2plus")),
+        ("Dataset017_OCT", ("oct_ddpm",)),
+    ):
+        for learns, recipes in (("noisy", ("ddm2", "ultrasound_ddpm")), ("clean", clean)):
             found += [
                 Line("denoising", dataset, "denoising", r, {"learns": learns}) for r in recipes
             ]
@@ -85,7 +89,7 @@ def claims() -> list[Line]:
             of = "" if title == like else like
             found.append(Line("claims", MS, "anomaly", "anoddpm", knobs=knobs, name=title, like=of))
     found.sort(key=lambda line: bool(line.like))  # networks first
-    for noise in ("coarse", "simplex", "white"):
+    for noise in ("simplex", "white"):
         found.append(
             Line(
                 "claims",

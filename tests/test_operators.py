@@ -20,6 +20,7 @@ from diffnet.diffusion.operators import (
     Parallel,
     Phased,
     Projector,
+    RealFourier,
     Sense,
     Weighted,
     as_complex,
@@ -69,6 +70,8 @@ OPERATORS: dict[str, tuple[Operator, int]] = {
     "from_real": (FromReal(), 2),
     "fourier": (MaskedFourier(mask()).double(), 4),
     "fourier_1d": (MaskedFourier(mask(), axes=1).double(), 2),
+    "real_fourier": (RealFourier(mask()).double(), 2),
+    "real_fourier_1d": (RealFourier(mask(), axes=1).double(), 1),
     "sense": (Sense(maps(), mask()), 2),
     "blurred": (blur(), 1),
     "moved": (Blurred(motion_kernel(3.0, 30.0).double(), SIZE), 1),
@@ -240,3 +243,33 @@ def test_a_composition_acts_from_the_right() -> None:
 def test_what_does_not_fit_is_refused(make, word: str) -> None:
     with pytest.raises(ValueError, match=word):
         make()
+
+
+SPECTRAL = [n for n, (a, _) in OPERATORS.items() if a.gram is not None]
+SPECTRAL += ["real_fourier", "real_fourier_1d", "blurred", "moved"]
+
+
+@pytest.mark.parametrize("name", SPECTRAL)
+def test_functions_of_the_normal_operator(name: str) -> None:
+    """f(A^H A): polynomials are what they say, and products of filters are filters."""
+    operator, x, _ = question(name)
+    normal = operator.normal(x)
+    cubic = operator.filtered(x, lambda e: 2 + e - 3 * e**2)
+    assert torch.allclose(cubic, 2 * x + normal - 3 * operator.normal(normal), atol=1e-9)
+    root = operator.filtered(x, lambda e: e.clamp(min=0).sqrt())
+    again = operator.filtered(root, lambda e: e.clamp(min=0).sqrt())
+    assert torch.allclose(again, normal, atol=1e-9)
+
+
+def test_real_images_behind_sampled_waves() -> None:
+    """The closed form is that of the composition, with even and odd sizes."""
+    for size in ((12, 10), (9, 7), (8, 5)):
+        some = (torch.rand(1, 1, *size, generator=torch.Generator().manual_seed(1)) > 0.6).double()
+        closed, composed = RealFourier(some).double(), MaskedFourier(some).double() @ FromReal()
+        composed.iterations, composed.tolerance = 200, 1e-14
+        x = random(2, 1, *size)
+        y = composed(x) + composed.sampled * torch.randn_like(composed(x))
+        assert torch.allclose(closed(x), composed(x), atol=1e-12)
+        assert torch.allclose(closed.normal(x), composed.normal(x), atol=1e-12)
+        assert torch.allclose(closed.ridge(y, 0.3), composed.ridge(y, 0.3), atol=1e-9)
+        assert torch.allclose(closed.pinv(y), composed.pinv(y), atol=1e-7)

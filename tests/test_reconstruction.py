@@ -64,10 +64,9 @@ def test_what_is_measured_fits_the_truth(setting: str, dims: int) -> None:
 def test_a_prior_and_a_supervised_network_are_for_different_recipes() -> None:
     for name, recipe in RECIPES.items():
         if issubclass(recipe, SolverRecipe):
-            # real images behind k-space have many singular values, which DDRM cannot serve
-            served = Reconstruction(setting="super_resolution" if name == "ddrm" else "mri")
-            assert recipe.fits(served), name
-            assert recipe.fits(Reconstruction()) == (name != "ddrm"), name
+            assert recipe.fits(Reconstruction()), name
+            # the singular vectors of a projector are not known, which DDRM has to mix by
+            assert recipe.fits(Reconstruction(setting="ct")) == (name != "ddrm"), name
             assert not recipe.fits(Reconstruction(shown=True)), name
     assert RECIPES["regression"].fits(Reconstruction(shown=True))
     assert not RECIPES["regression"].fits(Reconstruction())

@@ -13,12 +13,13 @@ from .solving import VariancePreservingSolver
 class DDRM(VariancePreservingSolver):
     """Spectral mixing; eta 0.85, eta_b 1, 20 steps.
 
-    For operators all of whose singular values are 0 or one number; others are refused by name.
+    For operators whose singular vectors are known: sampled waves of one coil, blur, block means and
+    plain noise. Tomography and several coils are refused by name.
     """
 
     calls: int = 20
 
-    settings: ClassVar[tuple[str, ...]] = ("super_resolution", "denoising")
+    settings: ClassVar[tuple[str, ...]] = ("mri", "deblur", "super_resolution", "denoising")
     solver: ClassVar[str] = "ddrm"
     papers: ClassVar[tuple[str, ...]] = (
         "Kawar, Elad, Ermon, Song (2022). Denoising diffusion restoration models. arXiv:2201.11793",
@@ -26,5 +27,5 @@ class DDRM(VariancePreservingSolver):
 
     @classmethod
     def fits(cls, task: Task) -> bool:
-        """Block means and plain noise; the other settings have many singular values."""
+        """All but tomography, whose singular vectors are not known."""
         return super().fits(task) and getattr(task, "setting", "") in cls.settings

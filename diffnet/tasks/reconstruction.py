@@ -16,14 +16,13 @@ from ..diffusion import (
     BlockMean,
     Blurred,
     Condition,
-    FromReal,
     GaussianNoise,
     Identity,
-    MaskedFourier,
     Measurement,
     Operator,
     Parallel,
     Projector,
+    RealFourier,
     TransmissionNoise,
     gaussian_kernel,
 )
@@ -145,7 +144,7 @@ class Reconstruction(Task):
         if self.setting == "mri":
             seed = int(torch.randint(2**31, (1,)))
             mask = MASKS[self.mask](size, self.acceleration, self.centre, seed)
-            return (MaskedFourier(mask[None, None]) @ FromReal()).to(image.device)
+            return RealFourier(mask[None, None]).to(image.device)
         if self.setting == "ct":
             return projector(self.views, self.arc, size, spacing, str(image.device))
         if self.setting == "deblur":

@@ -15,7 +15,7 @@ from .measured import Consistency, Measured, Question
 from .replacement import Replacing
 from .samplers import Conditioned, FirstLook, Renoised, SplitGibbs, first_estimate
 from .solvers import SOLVERS
-from .spectral import SpectralMixing
+from .spectral import NullSpaceNoise, SpectralMixing
 from .total_variation import total_variation, total_variation_prox
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "Measured",
     "MomentMatched",
     "NullSpace",
+    "NullSpaceNoise",
     "PosteriorDraw",
     "Proximal",
     "PseudoinverseGuided",

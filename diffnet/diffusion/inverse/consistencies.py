@@ -15,20 +15,15 @@ STD = 0.5  # of images in network units
 
 @dataclass(frozen=True)
 class NullSpace(Consistency):
-    """D + lambda A^+ (y - A D): the measured part is replaced, the rest is D's (Wang et al., 2023,
+    """D + A^+ (y - A D): the measured part is replaced, the rest is D's (Wang et al., 2023,
     arXiv:2212.00490).
 
-    noisy: lambda = min(1, r / sigma) weakens it below the measurement's own noise, the first of
-    DDNM+'s two rules; else lambda = 1, which fits the noise and amplifies it where A is
-    ill-conditioned.
+    It fits the noise, and amplifies it where A is ill-conditioned; `NullSpaceNoise` knows of it.
     """
-
-    noisy: bool = True
 
     def __call__(self, q: Question) -> Tensor:
         x_0 = q.ask(q.z)
-        moved = q.operator.pinv(q.gap(x_0))
-        return x_0 + ((q.r / q.sigma).clamp(max=1.0) if self.noisy and q.sigma else 1.0) * moved
+        return x_0 + q.operator.pinv(q.gap(x_0))
 
 
 @dataclass(frozen=True)

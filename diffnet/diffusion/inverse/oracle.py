@@ -57,6 +57,11 @@ class Dense(Operator):
         factor = self.values / (self.values**2 + shift)
         return ((y @ self.left) * factor) @ self.right
 
+    def filtered(self, x, response):
+        known = x @ self.right.T
+        none = response(torch.zeros(1, dtype=x.dtype))
+        return none * x + ((response(self.values**2) - none) * known) @ self.right
+
 
 def exact_posterior(prior: Mixture, matrix: Tensor, y: Tensor, sigma: float) -> Mixture:
     """p(x | y) for y (m,) = A x + sigma eps: a mixture, too."""

@@ -19,7 +19,7 @@ from .gradient import ResidualGradient
 from .measured import Consistency
 from .replacement import Replacing
 from .samplers import Conditioned, FirstLook, Renoised, SplitGibbs
-from .spectral import SpectralMixing
+from .spectral import NullSpaceNoise, SpectralMixing
 
 Made = Callable[[int, Grid], Sampler]
 
@@ -44,8 +44,8 @@ SOLVERS: dict[str, Made] = {
     "proximal": with_consistency(Ancestral(), Proximal()),
     "pigdm": with_consistency(Ancestral(), PseudoinverseGuided()),
     "mmps": with_consistency(Ancestral(), MomentMatched()),
-    "ddnm": with_consistency(Ancestral(), NullSpace(noisy=False)),
-    "ddnm_plus": with_consistency(Ancestral(), NullSpace()),
+    "ddnm": with_consistency(Ancestral(), NullSpace()),
+    "ddnm_plus": plain(NullSpaceNoise),
     "ddrm": plain(SpectralMixing),
     "dps": plain(ResidualGradient),
     "mcg": plain(ResidualGradient, project=True),
@@ -53,7 +53,7 @@ SOLVERS: dict[str, Made] = {
     "song": plain(Replacing, corrections=1, noise="fresh"),
     "diffuse_recon": plain(Replacing, noise="predicted"),
     "repaint": plain(TimeTravel, inner=Replacing(noise="fresh")),
-    "ccdf": begun(Ancestral(), NullSpace(noisy=False), 0.3),
+    "ccdf": begun(Ancestral(), NullSpace(), 0.3),
     "csgm": with_consistency(Langevin(), RelativeResidual()),
     "pnpdm": plain(SplitGibbs),
     "red_diff": plain(RedDiff),

@@ -4,7 +4,7 @@ from .back_projection import filtered_back_projection
 from .beams import Beams, Fan, Parallel
 from .coil_maps import calibration_size, coil_maps, low_resolution
 from .conjugate_gradients import conjugate_gradients
-from .fourier import MaskedFourier, Sense, centred_fft, centred_ifft
+from .fourier import MaskedFourier, RealFourier, Sense, centred_fft, centred_ifft
 from .masks import MASKS, gaussian_lines, gaussian_points, poisson_disc, random_lines, uniform
 from .measurement import Measurement
 from .noise_model import (
@@ -39,6 +39,7 @@ __all__ = [
     "Phased",
     "PoissonNoise",
     "Projector",
+    "RealFourier",
     "RicianNoise",
     "Sense",
     "SpeckleNoise",

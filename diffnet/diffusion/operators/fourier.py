@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
-from .operator import Operator
+from .operator import Number, Operator, divided
 from .pointwise import as_complex, as_real, binary
 
 
@@ -54,6 +56,48 @@ class MaskedFourier(Operator):
         return as_real(centred_ifft(self.mask * as_complex(y), self.axes))
 
 
+class RealFourier(MaskedFourier):
+    """M F of real images (B, C, *S): the sampled coefficients, (B, 2C, *S).
+
+    A coefficient and its mirror image at the opposite frequency say the same, so the eigenvalues of
+    A^H A are 1 where both were sampled, 1/2 where one was and 0 elsewhere; its eigenvectors are
+    waves, and all solves have closed forms.
+    """
+
+    gram = None
+
+    def __init__(self, mask: Tensor, axes: int = 2) -> None:
+        super().__init__(mask, axes)
+        dims = tuple(range(-axes, 0))
+        there = torch.fft.ifftshift(self.mask, dim=dims)
+        opposite = there.flip(dims).roll([1] * axes, dims)
+        self.register_buffer("eigenvalues", (there + opposite) / 2, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return as_real(self.mask * centred_fft(x + 0j, self.axes))
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        return centred_ifft(self.mask * as_complex(y), self.axes).real
+
+    def normal(self, x: Tensor) -> Tensor:
+        return self.filtered(x, lambda e: e)
+
+    def ridge(self, y: Tensor, shift: Number, iterations: int | None = None) -> Tensor:
+        """In closed form where the shift is one number an example."""
+        if isinstance(shift, Tensor) and shift[0].numel() > 1:
+            return super().ridge(y, shift, iterations)
+        return self.filtered(self.adjoint(y), lambda e: inverse(e, shift))
+
+    def filtered(self, x: Tensor, response: Callable[[Tensor], Tensor]) -> Tensor:
+        dims = tuple(range(-self.axes, 0))
+        spectrum = torch.fft.fftn(x, dim=dims)
+        return torch.fft.ifftn(response(self.eigenvalues.to(x.dtype)) * spectrum, dim=dims).real
+
+    def first_look(self, y: Tensor) -> Tensor:
+        """Zero-filled."""
+        return self.adjoint(y)
+
+
 class Sense(Operator):
     """M F S: k-space (B, 2 coils, *S) of one complex image (B, 2, *S) (Pruessmann et al., 1999).
 
@@ -93,3 +137,10 @@ class Sense(Operator):
         power = self.maps.abs().square().sum(1, keepdim=True)
         image = as_complex(self.adjoint(y))
         return as_real(torch.where(power > 1e-6, image / power.clamp(min=1e-6), 0.0))
+
+
+def inverse(eigenvalues: Tensor, shift: Number) -> Tensor:
+    """1 / (e + s) where e > 0, and 0 elsewhere: nothing was measured there."""
+    return torch.where(
+        eigenvalues > 0, divided(torch.ones_like(eigenvalues), eigenvalues + shift), 0.0
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -59,6 +60,25 @@ class Operator(nn.Module, ABC):
         """A^+ y, the smallest of the least-squares solutions."""
         return self.ridge(y, 0.0)
 
+    def filtered(self, x: Tensor, response: Callable[[Tensor], Tensor]) -> Tensor:
+        """f(A^H A) x, f = `response` of the eigenvalues: what spectral solvers do.
+
+        TypeError: the eigenvectors of A^H A are not known.
+        """
+        if self.gram is None:
+            raise TypeError(
+                f"the singular vectors of {self.name} are not known in closed form; daps, dds and "
+                "pigdm serve every linear operator"
+            )
+        gram = torch.as_tensor(self.gram, dtype=x.dtype, device=x.device)
+        none = response(torch.zeros_like(gram.flatten()[:1])).reshape(())
+        return none * x + self.adjoint(divided(response(gram) - none, gram) * self(x))
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return type(self).__name__
+
     def first_look(self, y: Tensor) -> Tensor:
         """The image that is shown before anything is solved: zero-filled, back-projected."""
         return self.pinv(y) if self.gram is not None else self.adjoint(y)
@@ -109,6 +129,10 @@ class Composed(Operator):
     @property
     def sampled(self) -> Tensor | None:  # type: ignore[override]
         return self.outer.sampled
+
+    @property
+    def name(self) -> str:
+        return f"{self.outer.name} @ {self.inner.name}"
 
     def forward(self, x: Tensor) -> Tensor:
         return self.outer(self.inner(x))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -45,6 +45,10 @@ class Blurred(Operator):
         there = torch.where(response.abs() > 1e-6, response.conj(), 0.0)
         below = power + shift
         return self._filtered(y, divided(there.real, below) + 1j * divided(there.imag, below))
+
+    def filtered(self, x: Tensor, response: Callable[[Tensor], Tensor]) -> Tensor:
+        power = torch.view_as_complex(self.response).abs().square()
+        return self._filtered(x, response(power))
 
     def _filtered(self, x: Tensor, response: Tensor) -> Tensor:
         if x.shape[-len(self.size) :] != self.size:

@@ -1,6 +1,6 @@
 """Anomalies, unknown kinds and denoising without clean targets, measured in tables.
 
-DIFFNET_DATA=<folder with the datasets> python benchmarks/anomaly.py --out results --minutes 2
+DIFFNET_DATA=<folder with the datasets> python benchmarks/anomaly.py --out results
 
 Every line is a run through the ordinary steps (plan, train, predict, evaluate); what is there
 already is kept, so the same call continues. `--sections` and `--only` (titles of lines) choose
@@ -36,11 +36,10 @@ BY_GROUP = {"Dataset004_LowDoseCT": ["L096"]}  # patients that test, where no ca
 
 @dataclass(frozen=True)
 class Bench:
-    """Where everything is, and how long a network is trained."""
+    """Where everything is."""
 
     data: Path
     out: Path
-    minutes: float
     device: str
 
     def dataset(self, name: str) -> Dataset:
@@ -57,7 +56,7 @@ class Bench:
         dataset = self.dataset(line.dataset)
         place = "-".join([line.task, *(str(v) for v in line.settings.values())])
         work = Work.of(dataset.folder, self.out / "work" / place)
-        budget = budget_here(self.device, None, self.minutes)
+        budget = budget_here(self.device, None, line.minutes)
         plan = decided(measured(dataset, work, 2), work, line.task, line.settings, budget, {})
         return fitting(
             dataset,
@@ -65,7 +64,6 @@ class Bench:
             plan.configurations[plan.default],
             line.recipe,
             work,
-            minutes=self.minutes,
             knobs=line.knobs,
             codec=str(work.folder / "runs" / line.codec) if line.codec else None,
             name=line.folder,
@@ -171,13 +169,12 @@ def speed(out: Path, device: str, slices: int = 150, edge: int = 128) -> list[st
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=10.0, help="of each training")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--sections", nargs="*", default=[])
     parser.add_argument("--only", nargs="*", default=[], help="titles of lines")
     parser.add_argument("--train", action="store_true", help="train, and measure nothing")
     wish = parser.parse_args()
-    bench = Bench(Path(os.environ["DIFFNET_DATA"]), wish.out.resolve(), wish.minutes, wish.device)
+    bench = Bench(Path(os.environ["DIFFNET_DATA"]), wish.out.resolve(), wish.device)
     wanted = [
         line
         for line in lines()
@@ -189,7 +186,7 @@ def main() -> None:
             print(f"{line.section}: {line.dataset}, {line.title}", flush=True)
             bench.trained(line)
         return
-    text = [f"Every network was trained for {wish.minutes:g} minutes.", ""]
+    text = []
     for section in dict.fromkeys(line.section for line in wanted):
         text += section_of(bench, section, [x for x in wanted if x.section == section])
     if not wish.sections or "speed" in wish.sections:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 
@@ -11,7 +11,8 @@ class Line:
     """A row of a table: a recipe with knobs, on a dataset as a task with settings.
 
     like: title of the line of the same dataset whose network is used with these knobs instead.
-    codec: title of the line whose run is the first stage.
+    codec: title of the line whose run is the first stage. minutes: of one core, that the plan is
+    made for; training takes as many steps as the plan says.
     """
 
     section: str
@@ -23,6 +24,7 @@ class Line:
     name: str = ""
     like: str = ""
     codec: str = ""
+    minutes: float = 1.0
 
     @property
     def title(self) -> str:
@@ -77,7 +79,7 @@ def lines() -> list[Line]:
         found.append(
             Line("denoising", dataset, "denoising", "regression", name="regression, pairs")
         )
-    return found
+    return [replace(line, minutes=2.0) if line.dataset == MS else line for line in found]
 
 
 def claims() -> list[Line]:

@@ -37,6 +37,7 @@ from .inverse import __all__ as _inverse
 from .learned_codec import LearnedCodec
 from .learned_variance import LearnedVariance
 from .method import Diffusion, Method
+from .method_ensemble import Answers, ensemble_of
 from .network_denoiser import NetworkDenoiser, per_channel
 from .noise_from_patches import smallest_eigenvalue_level
 from .objective import *  # noqa: F403
@@ -90,6 +91,7 @@ __all__ = [
     "MEASURES",
     "Reconstructions",
     "BLANK",
+    "Answers",
     "Batch",
     "Codec",
     "Condition",
@@ -126,6 +128,7 @@ __all__ = [
     "Wrap",
     "WrappedDenoiser",
     "invert",
+    "ensemble_of",
     "keep",
     "noise_level",
     "per_channel",

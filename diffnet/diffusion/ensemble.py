@@ -51,6 +51,11 @@ class Ensemble(Denoiser):
     def process(self):
         return self.members[0].process
 
+    @property
+    def self_conditioned(self) -> bool:
+        """Members that see an estimate see that of all together."""
+        return getattr(self.members[0], "self_conditioned", False)
+
     def forward(self, x_t: Tensor, t: Tensor, condition: Condition) -> Tensor:
         total = self.members[0](x_t, t, condition)
         for member in self.members[1:]:

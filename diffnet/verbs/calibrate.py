@@ -36,12 +36,16 @@ def calibrate(
     """
     from ..data import Store, UserError
     from ..workflow.calibrate import calibrate as on_held_out
+    from ..workflow.folds import open_run
     from ..workflow.preprocess import store_folder
-    from ..workflow.run import Run
 
     if minutes is not None and minutes <= 0:
         raise UserError(f"--minutes {minutes}: calibration needs more than 0 minutes")
-    opened = Run.open(Path(run))
+    opened = open_run(Path(run))
+    if len(opened.members) > 1:
+        raise UserError(
+            f"{run} stands for several folds: calibrate each, such as {opened.members[0]}"
+        )
     place = opened.folder.resolve().parent.parent
     store = Store(store_folder(place, opened.configuration))
     seconds = None if minutes is None else 60 * minutes

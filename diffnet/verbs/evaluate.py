@@ -30,21 +30,26 @@ def evaluate(
     are measured over the whole image and over the foreground, label maps class by class, made-up
     images as a set against the real ones, beside what real images give against each other.
 
-    predictions: folder with CASE.ext, as predict writes it. truth: the dataset folder, or a folder
-    with CASE.ext. task: what the results are; default what the dataset says. metrics: names
-    separated by commas; default those of the task (psnr, ssim, mae, rmse; dice, iou, hd95, nsd;
-    mmd, energy, fid, precision_recall, ms_ssim). data_range: width of the intensity scale; default
-    255 for 8-bit truths, else from their percentiles. tolerance: of nsd, in mm. given: folder with
-    what the results were made from, which decides on the foreground; default the dataset's images.
-    masks: folder with CASE.ext, not 0 where to look as well (holes of inpainting, lesions).
-    processes: worker processes; default one a core, at most 8.
+    predictions: folder with CASE.ext, as predict writes it; or the folder of all folds, whose
+    training cases are then predicted, each by the fold that has not seen it. truth: the dataset
+    folder, or a folder with CASE.ext. task: what the results are; default what the dataset says.
+    metrics: names separated by commas; default those of the task (psnr, ssim, mae, rmse; dice, iou,
+    hd95, nsd; mmd, energy, fid, precision_recall, ms_ssim). data_range: width of the intensity
+    scale; default 255 for 8-bit truths, else from their percentiles. tolerance: of nsd, in mm.
+    given: folder with what the results were made from, which decides on the foreground; default the
+    dataset's images. masks: folder with CASE.ext, not 0 where to look as well (holes of inpainting,
+    lesions). processes: worker processes; default one a core, at most 8.
 
     Example:
         diffnet evaluate results Dataset004_LowDoseCT
         diffnet evaluate results labels --metrics dice,hd95 --json
+        diffnet evaluate diffnet_work/Dataset013_MSBrain/runs/2d-edm-folds Dataset013_MSBrain
     """
     from ..workflow.evaluate import evaluate as run
+    from ..workflow.folds import FOLDS
 
+    if (Path(predictions) / FOLDS).is_file():
+        predictions = _out_of_fold(Path(predictions), Path(truth))
     names = [n.strip() for n in metrics.split(",") if n.strip()] if metrics else None
     with progress("evaluate") as move:
         return run(
@@ -59,3 +64,12 @@ def evaluate(
             processes=processes or default_processes(),
             progress=move,
         )
+
+
+def _out_of_fold(folds: Path, dataset: Path) -> Path:
+    from ..data import Dataset
+    from ..workflow.cross_validate import out_of_fold
+    from ..workflow.folds import Folds
+
+    with progress("cross-validate") as move:
+        return out_of_fold(Folds(folds), Dataset.open(dataset), progress=move)

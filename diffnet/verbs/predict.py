@@ -40,13 +40,14 @@ def predict(
     Scans are named as in a dataset: CASE_0000.ext, CASE_0001.ext for the channels, or CASE.ext.
     The same command again continues. Generation takes no scans: say how many images with --cases.
 
-    run: the run folder that training left; a copy of it elsewhere serves as well. out: folder for
-    the results, with summary.json. scans: folder with scans, one scan, or a dataset folder, whose
-    test cases are then predicted; for generation from label maps, these. output: mean (the expected
-    image), sample (one plausible image) or samples (several, with their mean in the folder and
-    standard deviation in std/); default as planned. samples: how many; default as planned, else 8.
-    steps: network calls of one sample; default as planned. sampler: how noise becomes an image;
-    default as planned. seed: of the noise; each case has its own. device: auto, cpu, cuda, mps.
+    run: the run folder that training left, or a copy of it; or the folder of all folds, which then
+    answer together. out: folder for the results, with summary.json. scans: folder with scans, one
+    scan, or a dataset folder, whose test cases are then predicted; for generation from label maps,
+    these. output: mean (the expected image), sample (one plausible image) or samples (several, with
+    their mean in the folder and standard deviation in std/); default as planned. samples: how many;
+    default as planned, else 8. steps: network calls of one sample; default as calibrated, else as
+    planned. sampler: how noise becomes an image; default as calibrated, else as planned. seed: of
+    the noise; each case has its own. device: auto, cpu, cuda, mps.
     overlap: share of a window that its neighbour covers, where a scan does not fit in memory whole.
     simulate: scans are complete; make of them what the task is given (coarse, noisy, with holes).
     masks: folder with a mask for each scan, not 0 inside the holes to inpaint. cases: how many
@@ -61,9 +62,9 @@ def predict(
         diffnet predict runs/2d-edm -o made --cases 16 --labels Hand --labels HeadCT
         diffnet predict runs/2d-edm -o made --cases 8 --condition age=63 --condition class=benign
     """
-    from ..workflow.run import Run
+    from ..workflow.folds import open_run
 
-    opened = Run.open(Path(run))
+    opened = open_run(Path(run))
     how = {"steps": steps, "sampler": sampler, "seed": seed, "device": device, "overlap": overlap}
     wish = {"cases": cases, "labels": labels, "conditions": conditions, "rows": rows}
     wish |= {"guidance": guidance, "interval": guidance_interval}

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from .preprocess import default_processes
 from .progress import progress, say
 
 if TYPE_CHECKING:
+    from ..data import Dataset
+    from ..planning import Configuration, Plan
+    from ..workflow.folds import Folds
     from ..workflow.run import Run
+    from ..workflow.work import Work
 
 
 def train(
@@ -22,53 +26,79 @@ def train(
     minutes: float | None = None,
     codec: str | None = None,
     knobs: Sequence[str] = (),
-    fold: int | None = None,
+    fold: int | Literal["all"] | None = None,
     name: str | None = None,
     seed: int = 0,
     device: str = "auto",
     workers: int | None = None,
     work: Path | None = None,
     processes: int | None = None,
-) -> Run:
+) -> Run | Folds:
     """Train a recipe by the plan; the same command again continues where it stopped.
 
     Needs the plan that `plan` writes; preprocesses what is not preprocessed yet. Then `calibrate`
     chooses how samples are drawn, in 5 % of the training time. Under torchrun every process takes a
     share of the training.
 
-    dataset: folder with dataset.json. configuration: default the plan's own choice. recipe: a name
-    that `diffnet recipes` lists, or file.py:Class; default the task's own (edm for most). steps,
-    minutes: when to stop; default the plan's steps. codec: what is diffused instead of
+    dataset: folder with dataset.json. configuration: default the plan's own choice. recipe: a
+    name that `diffnet recipes` lists, or file.py:Class; default the task's own (edm for most).
+    steps, minutes: when to stop; default the plan's steps. codec: what is diffused instead of
     voxels: wavelet, or the run folder of a first stage (ae_kl, vq). knobs: of the recipe, as
-    name=value. fold: train on all but that of 5 folds; default
-    one hold-out. name: of the run's folder; default configuration-recipe. device: auto, cpu, cuda,
-    mps. workers: processes that load batches; default one at most on a CPU, 8 on a GPU. work:
-    folder for everything derived; default diffnet_work beside the dataset. processes: for
+    name=value; a configuration that builds on another's run takes the newest. fold: train on
+    all but that of 5 folds, or all of them one after the other; default one hold-out. name: of
+    the run's folder; default configuration-recipe, with the fold behind it. device: auto, cpu,
+    cuda, mps. workers: processes that load batches; default one at most on a CPU, 8 on a GPU.
+    work: folder for everything derived; default diffnet_work beside the dataset. processes: for
     preprocessing. seed: of everything random.
 
     Example:
         diffnet train Dataset004_LowDoseCT --recipe flow --minutes 60
+        diffnet train Dataset004_LowDoseCT --fold all
         torchrun --nproc-per-node 2 -m diffnet train Dataset004_LowDoseCT
     """
     from ..data import Dataset
     from ..recipes import find_recipe
     from ..tasks import TASKS
-    from ..workflow.calibrate import calibrate
-    from ..workflow.fitting import fitting
     from ..workflow.planned import chosen, planned
+    from ..workflow.splits import folds_of
     from ..workflow.work import Work
 
     opened, place = Dataset.open(Path(dataset)), Work.of(Path(dataset), work)
     plan = planned(place, opened)
     wanted = chosen(plan, configuration)
-    recipe = recipe or TASKS[plan.task].from_json(plan.task_settings).recipe
+    recipe = recipe or wanted.recipe or TASKS[plan.task].from_json(plan.task_settings).recipe
     find_recipe(recipe)
     how = {"codec": codec, "knobs": read_knobs(recipe, knobs)}
-    how |= {"steps": steps, "minutes": minutes, "fold": fold, "name": name, "seed": seed}
+    how |= {"steps": steps, "minutes": minutes, "name": name, "seed": seed}
     how |= {"device": device, "workers": workers, "processes": processes or default_processes()}
+    if fold is None:
+        return _trained(opened, plan, wanted, recipe, place, None, how)
+    count = len(folds_of(place.splits, opened.cases("train")))
+    for k in range(count) if fold == "all" else [fold]:
+        run = _trained(opened, plan, wanted, recipe, place, k, how)
+    folds = _folds(place, wanted, recipe, count, how)
+    if fold == "all":
+        say(f"all folds together are {folds.folder}")
+    return folds if fold == "all" else run
+
+
+def _trained(
+    dataset: Dataset,
+    plan: Plan,
+    configuration: Configuration,
+    recipe: str,
+    place: Work,
+    fold: int | None,
+    how: dict[str, Any],
+) -> Run:
+    """One run, trained and calibrated."""
+    from ..workflow.calibrate import calibrate
+    from ..workflow.fitting import fitting
+
+    doing = "train" if fold is None else f"train fold {fold}"
     with progress("preprocess") as move:
-        fit = fitting(opened, plan, wanted, recipe, place, progress=move, **how)
-    with progress("train", unit="") as move:
+        fit = fitting(dataset, plan, configuration, recipe, place, fold=fold, progress=move, **how)
+    with progress(doing, unit="") as move:
         run = fit(move)
     if fit.processes.first:
         with progress("calibrate", "s") as move:
@@ -76,6 +106,18 @@ def train(
     fit.processes.wait()
     say(f"the trained run lies in {run.folder}")
     return run
+
+
+def _folds(
+    place: Work, configuration: Configuration, recipe: str, count: int, how: dict[str, Any]
+) -> Folds:
+    """What stands for all `count` folds, those included that are not trained yet."""
+    from ..workflow.fitting import short_name
+    from ..workflow.folds import write_folds
+
+    short = short_name(recipe, how["codec"])
+    members = [place.run(configuration.name, short, k, how["name"]) for k in range(count)]
+    return write_folds(place.folds(configuration.name, short, how["name"]), members)
 
 
 def read_knobs(recipe: str, said: Sequence[str]) -> dict[str, Any]:

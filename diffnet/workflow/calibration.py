@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..data import Record
-from .run import WEIGHTS, Run
+from .run import Run
 
 CALIBRATION = "calibration.json"
 CLOSE = 0.02  # of the unit, that samples may lie from the reference
@@ -99,13 +99,17 @@ class Calibration(Record):
 def stored_calibration(run: Run) -> Calibration | None:
     """calibration.json of a run, whole or not; None where it is not there or of other weights."""
     path = run.folder / CALIBRATION
-    if not path.is_file() or not (run.folder / WEIGHTS).is_file():
-        return None
-    found = Calibration.load(path)
-    return found if found.weights == run.weights_key else None
+    found = Calibration.load(path) if path.is_file() else None
+    return found if found is not None and found.weights == run.weights_key else None
 
 
 def calibration_of(run: Run) -> Calibration | None:
-    """What `predict` goes by: a calibration that is finished, of these weights."""
-    found = stored_calibration(run)
-    return found if found is not None and found.finished else None
+    """What `predict` goes by: a calibration that is finished, of these weights.
+
+    Of several members, that of the one which takes the most calls, so that it suffices for all;
+    None where one has none.
+    """
+    found = [stored_calibration(member) for member in run.members]
+    if not all(c is not None and c.finished for c in found):
+        return None
+    return max(found, key=lambda c: c.steps or 0)

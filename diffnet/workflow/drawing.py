@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from ..data import Record, UserError
-from ..diffusion import GRIDS, SAMPLERS, SOLVERS, Diffusion, Method, Sampler
+from ..diffusion import GRIDS, SAMPLERS, SOLVERS, Answers, Diffusion, Method, Sampler
 from ..planning import Configuration
 from ..recipes import Solved, planned_sampler
 from .calibration import calibration_of
@@ -71,6 +71,7 @@ def drawing_of(
         raise DrawingError("samples and steps are at least 1, overlap is from 0 to below 1")
     with torch.random.fork_rng(devices=[]):
         method = run.method
+    method = method.members[0] if isinstance(method, Answers) else method
     draws = isinstance(method, Diffusion)
     if not draws and (steps or sampler or output == "samples"):
         raise DrawingError(
@@ -114,6 +115,8 @@ def _name(part: object, table: dict[str, type], otherwise: str) -> str:
 
 def with_sampler(method: Method, c: Configuration, drawing: Drawing) -> Method:
     """`method`, or a copy that walks as `drawing` says. DrawingError: a misfit of the two."""
+    if isinstance(method, Answers):
+        return Answers([with_sampler(member, c, drawing) for member in method.members])
     if not isinstance(method, Diffusion) or drawing.sampler is None:
         return method
     own, grid, steps = own_sampler(method, c)

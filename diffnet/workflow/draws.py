@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..diffusion import Condition, Denoiser, Method, Tiled, Wrap, WrappedDenoiser
+from ..diffusion import Condition, Denoiser, Ensemble, Method, Tiled, Wrap, WrappedDenoiser
 from ..planning import Configuration, Workload, prediction_memory
 from .drawing import Drawing, DrawingError, drawing_of  # noqa: F401 still asked for here
 
@@ -95,14 +95,14 @@ def precision(c: Configuration, like: Tensor) -> AbstractContextManager[None]:
 
 
 class Counted(WrappedDenoiser):
-    """Counts how often the denoiser is asked."""
+    """Counts how often a network is asked: `networks` times a call."""
 
-    def __init__(self, inner: Denoiser, counter: Counter) -> None:
+    def __init__(self, inner: Denoiser, counter: Counter, networks: int = 1) -> None:
         super().__init__(inner)
-        self.counter = counter
+        self.counter, self.networks = counter, networks
 
     def forward(self, x_t: Tensor, t: Tensor, condition: Condition) -> Tensor:
-        self.counter.calls += 1
+        self.counter.calls += self.networks
         return self.inner(x_t, t, condition)
 
 
@@ -141,7 +141,8 @@ def wrapping(
         inner = Few(denoiser, most)
         if windows:
             inner = Tiled(inner, size, drawing.overlap)
-        return Counted(inner, counter)
+        networks = len(denoiser.members) if isinstance(denoiser, Ensemble) else 1
+        return Counted(inner, counter, networks)
 
     return wrap, counter
 

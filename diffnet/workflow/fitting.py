@@ -59,7 +59,7 @@ def fitting(
     if first_stage is not None:
         pass_gate(first_stage, store, split.val)
     return Fit(
-        run=Run(work.run(configuration.name, _short(recipe, codec), fold, name)),
+        run=Run(work.run(configuration.name, short_name(recipe, codec), fold, name)),
         plan=plan,
         configuration=configuration.name,
         recipe=named,
@@ -101,6 +101,7 @@ def wanted_workers(workers: int | None, together: Processes, c: Configuration) -
     return min(8, cores)
 
 
-def _short(recipe: str, codec: str | None = None) -> str:
+def short_name(recipe: str, codec: str | None = None) -> str:
+    """What a run's folder is called after the configuration."""
     short = recipe.rsplit(":", 1)[-1].lower()
     return short if codec is None else f"{short}-on-{Path(codec).name}"

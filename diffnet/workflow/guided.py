@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ..data import UserError
-from ..diffusion import Diffusion, Forgotten, Method
+from ..diffusion import Answers, Diffusion, Forgotten, Method
 from .run import Run
 
 
@@ -38,6 +38,8 @@ def asked(weight: float | None, interval: tuple[float, float] | None) -> Asked |
 
 def guided(method: Method, run: Run, wish: Asked | None) -> Method:
     """`method`, set to guide as asked; None is as its recipe says. GuidanceError: it cannot."""
+    if isinstance(method, Answers):
+        return Answers([guided(member, run, wish) for member in method.members])
     c, task = run.configuration, run.task
     known = bool(c.classes or c.scalars or c.words or task.steers)
     if wish is not None and wish.weight != 1:

@@ -79,8 +79,14 @@ class Run:
 
     @property
     def weights_key(self) -> str:
-        """A hash that changes with the weights."""
-        return file_hash(self.folder / WEIGHTS).hex()
+        """A hash that changes with the weights; empty while there are none."""
+        path = self.folder / WEIGHTS
+        return file_hash(path).hex() if path.is_file() else ""
+
+    @property
+    def members(self) -> tuple[Run, ...]:
+        """The runs that answer together: this one alone."""
+        return (self,)
 
     def write_card(self, card: dict[str, Any]) -> None:
         write_json(self.folder / CARD, card)

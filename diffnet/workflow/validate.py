@@ -42,8 +42,7 @@ def validate(
         scans = held_out_scans(run, dataset)
         if not scans:
             return None
-        simulate = run.task.makes in run.task.given or run.task.purpose == "reconstruct"
-        predict(run, scans, out, device=device, simulate=simulate, progress=progress)
+        predict(run, scans, out, device=device, simulate=simulates(run), progress=progress)
         if run.task.purpose in ("denoise", "return", "ood"):
             judged = run.task.judged_by
             cases = {c.id: c for c in dataset.cases("train")}
@@ -58,10 +57,17 @@ def validate(
     )
 
 
-def held_out_scans(run: Run, dataset: Dataset) -> dict[str, tuple[Path, ...]]:
-    """{case: files of what is given} of the run's held-out cases."""
+def simulates(run: Run) -> bool:
+    """Whether what is given is made from complete scans, which held-out cases are."""
+    return run.task.makes in run.task.given or run.task.purpose == "reconstruct"
+
+
+def held_out_scans(
+    run: Run, dataset: Dataset, most: int = MOST_CASES
+) -> dict[str, tuple[Path, ...]]:
+    """{case: files of what is given} of `most` held-out cases of the run, evenly spread."""
     wanted = list(run.card["cases"]["val"])
-    spread = wanted[:: max(1, -(-len(wanted) // MOST_CASES))]
+    spread = wanted[:: max(1, -(-len(wanted) // most))]
     known: dict[str, Case] = {c.id: c for c in dataset.cases("train")}
     role = run.task.scanned
     there = [known[case] for case in spread if case in known]

@@ -40,6 +40,10 @@ class Work:
     def run(
         self, configuration: str, recipe: str, fold: int | None = None, name: str | None = None
     ) -> Path:
-        """A run's folder: `name`, or configuration-recipe with the fold."""
+        """A run's folder: `name`, or configuration-recipe, and the fold."""
         part = "" if fold is None else f"-fold{fold}"
-        return self.folder / "runs" / (name or f"{configuration}-{recipe}{part}")
+        return self.folder / "runs" / f"{name or f'{configuration}-{recipe}'}{part}"
+
+    def folds(self, configuration: str, recipe: str, name: str | None = None) -> Path:
+        """The folder that stands for all folds together."""
+        return self.run(configuration, recipe, None, f"{name or f'{configuration}-{recipe}'}-folds")

@@ -44,7 +44,7 @@ def train(
     name that `diffnet recipes` lists, or file.py:Class; default the task's own (edm for most).
     steps, minutes: when to stop; default the plan's steps. codec: what is diffused instead of
     voxels: wavelet, or the run folder of a first stage (ae_kl, vq). knobs: of the recipe, as
-    name=value; a configuration that builds on another's run takes the newest. fold: train on
+    name=value. fold: train on
     all but that of 5 folds, or all of them one after the other; default one hold-out. name: of
     the run's folder; default configuration-recipe, with the fold behind it. device: auto, cpu,
     cuda, mps. workers: processes that load batches; default one at most on a CPU, 8 on a GPU.
@@ -66,7 +66,7 @@ def train(
     opened, place = Dataset.open(Path(dataset)), Work.of(Path(dataset), work)
     plan = planned(place, opened)
     wanted = chosen(plan, configuration)
-    recipe = recipe or wanted.recipe or TASKS[plan.task].from_json(plan.task_settings).recipe
+    recipe = recipe or TASKS[plan.task].from_json(plan.task_settings).recipe
     find_recipe(recipe)
     how = {"codec": codec, "knobs": read_knobs(recipe, knobs)}
     how |= {"steps": steps, "minutes": minutes, "name": name, "seed": seed}

@@ -1,0 +1,269 @@
+"""Solvers of inverse problems on real images: one prior, one run, beside what asks no network.
+
+python benchmarks/reconstruction.py RUN D/Dataset014_ChestCT O --problems ct23 ct60 ct180
+python benchmarks/reconstruction.py RUN D/Dataset014_ChestCT O --solvers daps dds --samples 4
+python benchmarks/reconstruction.py RUN D/Dataset014_ChestCT O --problems ct60 --results NAME FOLDER
+
+RUN: a run of the task reconstruction, whose prior serves every problem. Of each test patient the
+first case is taken, of --cases patients. O/rows.csv holds one row for every problem, solver and
+case; what is there is not solved again. `reconstruction_shown.py` makes tables and pictures of it.
+Seconds are those of one core, whatever else the machine does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from reconstruction_scores import Answer, Scores, scores
+from torch import Tensor
+
+from diffnet.data import Case, Dataset, Volume
+from diffnet.diffusion import SOLVERS, Condition, LogUniform, Sampler
+from diffnet.diffusion.inverse import TotalVariation
+from diffnet.diffusion.operators import (
+    FromReal,
+    GaussianNoise,
+    MaskedFourier,
+    Measurement,
+    filtered_back_projection,
+)
+from diffnet.tasks import Reconstruction
+from diffnet.tasks.reconstruction import projector
+from diffnet.workflow.draws import Counted, Counter, precision
+from diffnet.workflow.measurements import MeasuredScan, read_measured
+from diffnet.workflow.run import Run
+from diffnet.workflow.scans import as_array
+
+PROBLEMS = {
+    "ct23": Reconstruction(setting="ct", views=23, noise=0.0),
+    "ct60": Reconstruction(setting="ct", views=60, noise=0.0),
+    "ct180": Reconstruction(setting="ct", views=180, noise=0.0),
+    "ct_limited": Reconstruction(setting="ct", views=120, arc=120.0, noise=0.0),
+    "ct_low_dose": Reconstruction(setting="ct", views=180, photons=20_000.0),
+    "mri4": Reconstruction(acceleration=4.0, centre=0.08),
+    "mri8": Reconstruction(acceleration=8.0, centre=0.04),
+}
+STEPS = {"dps": 100, "mcg": 100, "pnpdm": 8, "score_mri": 25, "song": 25, "total_variation": 100}
+BASELINES = ("first_look", "fbp_hann", "total_variation")
+LEFT_OUT = (*BASELINES, "ddrm", "diffuse_recon", "repaint")  # ddrm: for complex images alone
+WEIGHTS = tuple(1e-5 * 10 ** (k / 3) for k in range(9))  # of total variation, 1e-5 to 5e-3
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One case of one problem."""
+
+    problem: str
+    case: Case
+    scan: MeasuredScan
+    truth: np.ndarray
+    task: Reconstruction
+
+
+def main() -> None:
+    asked = arguments()
+    torch.set_num_threads(1)
+    run, dataset = Run.open(asked.run), Dataset.open(asked.dataset)
+    asked.out.mkdir(parents=True, exist_ok=True)
+    table = Rows(asked.out / "rows.csv")
+    cases = chosen(dataset, asked.cases)
+    for problem in asked.problems:
+        questions = [ask(run, case, problem) for case in cases]
+        if asked.results:
+            name, folder = asked.results
+            for question in questions:
+                table.add(question, name, scores(question, read_result(question, Path(folder))))
+            continue
+        for solver in table.lacks(problem, cases, asked.solvers):
+            count = 1 if solver in BASELINES else asked.samples
+            weight = best_weight(run, dataset, problem) if solver == "total_variation" else 0.0
+            answers = solve(run, questions, named(solver, asked.steps, weight), count)
+            for question, answer in zip(questions, answers, strict=True):
+                table.add(question, solver, scores(question, answer))
+                keep(asked.out, question, solver, answer)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("dataset", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--problems", nargs="+", default=["ct23", "ct60", "ct180"])
+    learned = [s for s in SOLVERS if s not in LEFT_OUT]
+    parser.add_argument("--solvers", nargs="+", default=[*BASELINES, *learned])
+    parser.add_argument("--cases", type=int, default=6)
+    parser.add_argument("--samples", type=int, default=4)
+    parser.add_argument("--steps", type=int, default=50)
+    parser.add_argument("--results", nargs=2, metavar=("NAME", "FOLDER"))
+    return parser.parse_args()
+
+
+def chosen(dataset: Dataset, count: int, split: str = "test") -> list[Case]:
+    """The first case of each of the first `count` groups; of fewer groups, evenly spaced cases."""
+    first: dict[str, Case] = {}
+    cases = dataset.cases(split)
+    for case in cases:
+        first.setdefault(case.group, case)
+    if len(first) >= count:
+        return list(first.values())[:count]
+    return [cases[(2 * k + 1) * len(cases) // (2 * count)] for k in range(count)]
+
+
+def ask(run: Run, case: Case, problem: str) -> Asked:
+    """The case, measured as the problem says; its random numbers follow from its name."""
+    task = PROBLEMS[problem]
+    torch.manual_seed(sum(map(ord, case.id)))
+    paths = case.files["image"]
+    scan = read_measured(run.plan, run.configuration, task, paths, simulate=True)
+    return Asked(problem, case, scan, Volume.read(paths).array.astype(np.float32), task)
+
+
+def together(questions: Sequence[Asked], count: int) -> Measurement:
+    """`count` copies of every case's measurement as one batch, so that all are solved at once.
+
+    Tomography is counted in voxels instead of mm, which differ from case to case.
+    """
+    ys, spreads, masks = [], [], []
+    for question in questions:
+        scan, ct = question.scan, question.task.setting == "ct"
+        measurement, unit = scan.measurement, scan.measurement.operator.spacing if ct else 1.0
+        y = measurement.y / unit
+        ys += [y] * count
+        spreads += [torch.as_tensor(measurement.noise.std / unit).expand_as(y)] * count
+        masks += [] if ct else [measurement.operator.sampled] * count
+    first = questions[0].scan
+    if masks:
+        operator = MaskedFourier(torch.cat(masks)) @ FromReal()
+    else:
+        task = questions[0].task
+        operator = projector(task.views, task.arc, first.given.shape[2:], 1.0, "cpu")
+    spread = torch.cat(spreads)
+    even = bool((spread == spread.flatten()[0]).all())
+    noise = GaussianNoise(float(spread.flatten()[0]) if even else spread)
+    return Measurement(torch.cat(ys), operator, noise)
+
+
+@torch.no_grad()
+def solve(
+    run: Run, questions: Sequence[Asked], sampler: Sampler | None, count: int
+) -> list[Answer]:
+    """`count` samples of every case. None: filtered back-projection with the Hann window."""
+    measurement, c = together(questions, count), run.configuration
+    counter, method = Counter(), run.method
+    denoiser = Counted(method.denoiser, counter)
+    torch.manual_seed(0)
+    began = time.process_time()
+    if sampler is None:
+        x = hann(measurement)
+    else:
+        like = torch.zeros(
+            len(measurement.y), c.target_channels, *questions[0].scan.given.shape[2:]
+        )
+        x = denoiser.process.start(like)
+        with precision(c, like):
+            for step in sampler.walk(denoiser, x, Condition(measurement=measurement)):
+                x = step.float()
+    seconds = (time.process_time() - began) / len(measurement.y)
+    answers = []
+    for question, part in zip(questions, x.split(count), strict=True):
+        images = np.stack([in_file_units(question.scan, each[None]) for each in part])
+        answers.append(Answer(images, part, seconds, counter.calls))
+    return answers
+
+
+def named(solver: str, steps: int, weight: float) -> Sampler | None:
+    if solver == "fbp_hann":
+        return None
+    steps = STEPS.get(solver, steps)
+    if solver == "total_variation":
+        return TotalVariation(steps, weight=weight)
+    return SOLVERS[solver](steps, LogUniform())
+
+
+def hann(measurement: Measurement) -> Tensor:
+    rays, y = measurement.operator, measurement.y
+    return filtered_back_projection(rays.beams, rays.size, rays.spacing, y, "hann")
+
+
+def in_file_units(scan: MeasuredScan, x: Tensor) -> np.ndarray:
+    """(C, Z, Y, X)."""
+    return scan.geometry.undo(scan.scale.undo(as_array(x, 2)).astype(np.float32), "image")
+
+
+def best_weight(run: Run, dataset: Dataset, problem: str) -> float:
+    """Of total variation, on three training cases."""
+    questions = [ask(run, case, problem) for case in chosen(dataset, 3, "train")]
+
+    def quality(weight: float) -> float:
+        answers = solve(run, questions, TotalVariation(100, weight=weight), 1)
+        return sum(scores(q, a).psnr for q, a in zip(questions, answers, strict=True))
+
+    best = max(WEIGHTS, key=quality)
+    print(f"{problem}: total variation's weight is {best:.2g}", flush=True)
+    return best
+
+
+def read_result(question: Asked, folder: Path) -> Answer:
+    """What `diffnet predict` wrote of the same case."""
+    case = question.case
+    (path,) = folder.glob(f"{case.id}.*")
+    image = Volume.read(path).array.astype(np.float32)
+    scan = question.scan
+    x = torch.from_numpy(scan.scale.apply(scan.geometry.apply(image, "image"))[:, 0]).float()
+    return Answer(image[None], x[None], float("nan"), 1)
+
+
+def keep(out: Path, question: Asked, solver: str, answer: Answer) -> None:
+    """One sample, mean and standard deviation, for pictures."""
+    folder = out / question.problem / question.case.id
+    folder.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(
+        folder / f"{solver}.npz",
+        sample=answer.images[0].astype(np.float32),
+        mean=answer.images.mean(0).astype(np.float32),
+        std=answer.images.std(0).astype(np.float32),
+        truth=question.truth,
+    )
+
+
+@dataclass
+class Rows:
+    """rows.csv, a line at a time."""
+
+    path: Path
+
+    def read(self) -> Iterator[dict[str, str]]:
+        if self.path.is_file():
+            with self.path.open(newline="") as file:
+                yield from csv.DictReader(file)
+
+    def lacks(self, problem: str, cases: Sequence[Case], solvers: Sequence[str]) -> list[str]:
+        """Solvers that have not answered all cases yet and that serve the problem."""
+        there = {(r["problem"], r["solver"], r["case"]) for r in self.read()}
+        serve = [s for s in solvers if s != "fbp_hann" or PROBLEMS[problem].setting == "ct"]
+        return [s for s in serve if any((problem, s, c.id) not in there for c in cases)]
+
+    def add(self, question: Asked, solver: str, found: Scores) -> None:
+        first = {"problem": question.problem, "solver": solver, "case": question.case.id}
+        row = {**first, "group": question.case.group, **found._asdict()}
+        fresh = not self.path.is_file()
+        with self.path.open("a", newline="") as file:
+            writer = csv.DictWriter(file, list(row))
+            if fresh:
+                writer.writeheader()
+            writer.writerow(row)
+        print(
+            " ".join(f"{v:.3f}" if isinstance(v, float) else str(v) for v in row.values()),
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

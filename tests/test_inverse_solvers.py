@@ -237,6 +237,20 @@ def test_krylov_solves_its_system_and_knows_no_units() -> None:
     assert torch.allclose(found, again, atol=1e-6)
 
 
+def test_krylov_without_noise_descends_on_the_residual_alone() -> None:
+    matrix = ill_conditioned()
+    denoiser, x_t, times, condition, _, _ = question(PROCESS, coloured(), 0.5, matrix)
+    noisy = condition.measurement
+    exact = Measurement(noisy.y, noisy.operator, GaussianNoise(0.0))
+    x_0 = denoiser(x_t, times, Condition())
+    gaps = []
+    for iterations in (1, 3, N):
+        solve = Measured(denoiser, Krylov(1.0, iterations))
+        gaps += [(exact.y - exact.operator(solve(x_t, times, Condition(measurement=exact)))).norm()]
+    assert gaps[0] < (exact.y - exact.operator(x_0)).norm()
+    assert gaps[2] < 1e-3 * gaps[1] < 1e-3 * gaps[0]
+
+
 def test_relative_residual_is_as_long_as_the_score() -> None:
     matrix = ill_conditioned()
     denoiser, x_t, times, condition, _, _ = question(PROCESS, coloured(), 0.5, matrix)

@@ -52,7 +52,8 @@ class Krylov(Consistency):
     2024, arXiv:2303.05754).
 
     gamma is the same at all levels, in units of the operator: it is divided by the largest
-    eigenvalue of A^H A, which is 1 for magnetic resonance.
+    eigenvalue of A^H A, which is 1 for magnetic resonance. Without noise gamma is infinite, as in
+    the paper: the steps minimise |y - A x| from D on, and stop early.
     """
 
     gamma: float = 1.0
@@ -66,7 +67,7 @@ class Krylov(Consistency):
 
     def __call__(self, q: Question) -> Tensor:
         x_0 = q.ask(q.z)
-        shift = largest_eigenvalue(q.operator, x_0) / self.gamma
+        shift = largest_eigenvalue(q.operator, x_0) / self.gamma if q.sigma else 0.0
         return x_0 + q.operator.ridge(q.gap(x_0), shift, self.iterations)
 
 

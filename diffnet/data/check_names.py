@@ -23,6 +23,7 @@ _NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "ood": (("image",),),
     "purification": (("image",),),
     "harmonisation": (("image",),),
+    "editing": (("image",),),
     "registration": (("image",),),
     "classification": (("image",),),
 }

@@ -19,6 +19,7 @@ TASK_NAMES = (
     "ood",
     "purification",
     "harmonisation",
+    "editing",
     "registration",
     "classification",
 )

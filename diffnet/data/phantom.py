@@ -225,10 +225,10 @@ def _registration(p: np.ndarray, index: int, testing: bool, rng: np.random.Gener
 _T1 = {"channel_names": {"0": "T1"}, "modalities": {"0": "MR"}}
 _CT = {"channel_names": {"0": "CT"}, "modalities": {"0": "CT"}}
 _FLAIR = {"channel_names": {"0": "FLAIR"}, "modalities": {"0": "MR"}}
+_BODIES = {"metadata": {"class": {"kind": "category", "values": list(BODIES)}}}
 _MAKERS: dict[str, Maker] = {
-    "generation": Maker(
-        _generation, _T1 | {"metadata": {"class": {"kind": "category", "values": list(BODIES)}}}
-    ),
+    "generation": Maker(_generation, _T1 | _BODIES),
+    "editing": Maker(_generation, _T1 | _BODIES),
     "translation": Maker(
         _translation,
         {
@@ -253,11 +253,7 @@ _MAKERS: dict[str, Maker] = {
     "harmonisation": Maker(_single, _T1),
     "ood": Maker(
         _generation,
-        _T1
-        | {
-            "task": {"name": "ood", "column": "class", "unknown": ["abdomen"]},
-            "metadata": {"class": {"kind": "category", "values": list(BODIES)}},
-        },
+        _T1 | _BODIES | {"task": {"name": "ood", "column": "class", "unknown": ["abdomen"]}},
     ),
     "reconstruction": Maker(_ct_single, _CT, pictures=False),
     "segmentation": Maker(

@@ -18,6 +18,7 @@ from .counterfactual import ClassifierGuided, Fusing, LabelGuided, NoisyClassifi
 from .cropped import Canvas, Cropped, RandomTiles
 from .denoiser import BLANK, Denoiser, Remembering, Wrap, WrappedDenoiser, keep
 from .direct_denoiser import DirectDenoiser
+from .editing import Guide, TaskGradient
 from .ensemble import Ensemble, Mirrored, Planes, SliceWise
 from .first_stage import FirstStage, Terms
 from .guidance import *  # noqa: F403
@@ -74,6 +75,8 @@ __all__ = [
     "Fusing",
     "LabelGuided",
     "NoisyClassifier",
+    "Guide",
+    "TaskGradient",
     "stitched",
     "UnlikelyCodes",
     "Healed",

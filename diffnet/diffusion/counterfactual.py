@@ -56,11 +56,15 @@ class Inverting(Healing, Diffusion):
         raise NotImplementedError
 
     def heal(self, image: Tensor, condition: Condition, wrap: Wrap = keep) -> Healed:
-        denoiser, condition = wrap(self.denoiser), healthy(condition, image)
-        x = invert(self.sampler, denoiser, image, self.upward(condition), self.strength)
-        for step in self.sampler.walk(self.guided(denoiser), x, condition, self.strength):
-            x = step
+        x = self.around(wrap(self.denoiser), image, healthy(condition, image))
         return Healed(x, residual(image, x))
+
+    def around(self, denoiser: Denoiser, image: Tensor, wanted: Condition) -> Tensor:
+        """The image walked up, and down as `wanted`."""
+        x = invert(self.sampler, denoiser, image, self.upward(wanted), self.strength)
+        for step in self.sampler.walk(self.guided(denoiser), x, wanted, self.strength):
+            x = step
+        return x
 
 
 class LabelGuided(Inverting):

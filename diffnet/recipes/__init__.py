@@ -64,6 +64,7 @@ from .sdm import SDM
 from .shelf import SHELF
 from .solving import Solved, SolverRecipe
 from .song import Song
+from .task_gradient import MultiTask
 from .ultrasound_ddpm import UltrasoundDDPM
 from .unrolled import UnrolledNetwork
 from .vq import Vq
@@ -123,6 +124,7 @@ __all__ = [
     "MedDDPM",
     "Medfusion",
     "MedicalDiffusion",
+    "MultiTask",
     "OctDDPM",
     "OnePass",
     "PatchDDPM",

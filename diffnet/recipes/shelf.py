@@ -58,6 +58,7 @@ from .score_mri import ScoreMRI
 from .sdedit import SDEdit
 from .sdm import SDM
 from .song import Song
+from .task_gradient import MultiTask
 from .ultrasound_ddpm import UltrasoundDDPM
 from .unrolled import UnrolledNetwork
 from .vq import Vq
@@ -85,6 +86,7 @@ SHELF: dict[str, type[Recipe]] = {
     "ddpm_ood": DDPMOOD,
     "diffpure": DiffPure,
     "mdda": MDDA,
+    "task_gradient": MultiTask,
     "sdedit": SDEdit,
     "ddm2": DDM2,
     "oct_ddpm": OctDDPM,

@@ -2,6 +2,7 @@
 
 from .anomaly import Anomaly
 from .denoising import Denoising
+from .editing import Editing
 from .generation import Generation
 from .inpainting import Inpainting, with_holes
 from .out_of_distribution import OutOfDistribution
@@ -25,6 +26,7 @@ TASKS: dict[str, type[Task]] = {
         OutOfDistribution,
         Purification,
         Harmonisation,
+        Editing,
         Reconstruction,
     )
 }
@@ -33,6 +35,7 @@ __all__ = [
     "TASKS",
     "Anomaly",
     "Denoising",
+    "Editing",
     "Generation",
     "Harmonisation",
     "Inpainting",

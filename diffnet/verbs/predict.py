@@ -52,7 +52,7 @@ def predict(
     simulate: scans are complete; make of them what the task is given (coarse, noisy, with holes).
     masks: folder with a mask for each scan, not 0 inside the holes to inpaint. cases: how many
     images to generate. labels: classes to generate; default all in turn. conditions: of what is
-    generated, as column=value; what is not said is left open. rows: a csv with one row for every
+    generated or edited, as column=value; what is not said is left open. rows: a csv with one row for every
     image to generate and a column for each condition. guidance: how much stronger conditions act, 1
     is as learned. guidance_interval: the lowest and highest noise level where it acts. trust_range:
     predict although intensities look like another unit.
@@ -71,7 +71,10 @@ def predict(
     if makes_images(opened, scans, wish):
         refuse_scans(opened, scans, masks, simulate, output, samples)
         return made(opened, Path(out), scans, wish, how)
-    refuse_wishes(wish)
+    from ..workflow.edits import edit_of
+
+    refuse_wishes({**wish, "conditions": None})
+    how["edit"] = edit_of(opened, conditions or ())
     how |= {"output": output, "samples": samples, "simulate": simulate, "trust_range": trust_range}
     return _predicted(opened, Path(out), scans, masks, how)
 

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -28,6 +28,9 @@ from .measurements import MeasuredScan, read_measured
 from .results import result_path, result_volume, simulated_volumes, spread_volume, write_result
 from .run import Run, pick_device
 from .scans import Scan, read_scan
+
+if TYPE_CHECKING:
+    from .edits import Edit
 
 Progress = Callable[[int, int, str], None]
 Paths = tuple[Path, ...]
@@ -52,18 +55,20 @@ def predict(
     simulate: bool = False,
     masks: Mapping[str, Path] | None = None,
     trust_range: bool = False,
+    edit: Edit | None = None,
     progress: Progress | None = None,
 ) -> Predictions:
     """Results for `scans` {case: files, one a channel}, written into the folder `out`.
 
     output: mean | sample | samples; None is the plan's choice, as are samples (draws), steps and
     sampler. Every case has a seed of its own, from its name. simulate: scans are complete, and the
-    task makes from them what it is given. masks: holes for inpainting. What is in `out` already,
-    made in the same way of the same files, is kept. PredictionError: the case and what is wrong.
+    task makes from them what it is given. masks: holes for inpainting. edit: what a run that
+    edits is to make of the scans. What is in `out` already, made in the same way of the same files,
+    is kept. PredictionError: the case and what is wrong.
     """
     drawing = drawing_of(run, output, samples, steps, sampler, seed, overlap)
     _refuse_call(run, scans, masks, simulate)
-    job = _Job(run, Path(out), drawing, pick_device(device), simulate, trust_range)
+    job = _Job(run, Path(out), drawing, pick_device(device), simulate, trust_range, edit)
     method = ready(run, drawing, job.device)
     ledger = Ledger(job.out)
     settings = job.settings()
@@ -98,6 +103,7 @@ class _Job:
     device: torch.device
     simulate: bool
     trust_range: bool
+    edit: Edit | None = None
 
     def settings(self) -> dict[str, Any]:
         """What decides the results, besides the run and the files."""
@@ -109,6 +115,8 @@ class _Job:
         elif self.run.task.purpose == "ood":
             known = familiarity_of(self.run.folder)
             found |= {"score_threshold": known.threshold, "labels_seen": known.labels_seen}
+        elif self.edit is not None:
+            found["conditions"] = self.edit.said
         return found
 
     def predict(self, method: Method, case: str, paths: Paths, mask: Path | None, key: str) -> Done:
@@ -198,6 +206,8 @@ class _Job:
         channels = run.configuration.target_channels
         like = given.new_zeros(len(given), channels, *given.shape[2:])
         condition = run.task.condition(given, None)
+        if self.edit is not None:
+            condition = replace(self.edit.of(len(given), self.device), source=condition.source)
         if isinstance(scan, MeasuredScan):
             condition = replace(condition, measurement=scan.measurement.to(self.device))
         source = condition.source

@@ -95,7 +95,8 @@ class Bench:
     def measured(self, line: Line) -> Evaluation:
         run, dataset = self.trained(line), self.dataset(line.dataset)
         role = run.task.scanned
-        scans = {c.id: c.files[role] for c in dataset.cases("test") if role in c.files}
+        some = dataset.cases("test")[:: line.every]
+        scans = {c.id: c.files[role] for c in some if role in c.files}
         results = self.out / "results" / line.dataset / line.folder
         predict(run, scans, results, device=self.device)
         return evaluate(results, dataset.folder, task=line.task, settings=line.settings)

@@ -36,6 +36,7 @@ from diffnet.workflow.calibrate_search import (
 )
 from diffnet.workflow.calibration import CALIBRATION, Calibration, SpreadSkill, calibration_of
 from diffnet.workflow.drawing import drawing_of
+from diffnet.workflow.report import report
 from diffnet.workflow.run import Run
 
 PROCESS = VarianceExploding(0.01, 20.0)
@@ -322,3 +323,18 @@ def test_only_the_average_is_chosen_for_tasks_with_settings_of_their_own(tmp_pat
     run, _ = trained(tmp_path)
     object.__setattr__(run.task, "purpose", "anomaly")
     assert "settings of its own" in why_not(run, run.method, "sample")
+
+
+def test_the_report_shows_what_was_tried_and_warns(tmp_path) -> None:
+    run, store = trained(tmp_path)
+    found = calibrate(run, store, seconds=1e4)
+    replace(found, warnings=("samples are too sure",)).write(run.folder)
+    page = report(run.folder).read_text()
+    assert "samples are too sure" in page
+    assert found.said in page
+    assert "What was tried" in page
+    assert (run.folder / "calibration.png").is_file()
+    assert f"<td>{found.steps}</td>" in page
+    calibrate(run, store, "mean")
+    replace(found, trials=(), unit="", reference="").write(run.folder)
+    assert "What was tried" not in report(run.folder).read_text()

@@ -104,6 +104,9 @@ def _trained(
         with progress("calibrate", "s") as move:
             say(calibrate(run, fit.store, device=str(fit.processes.device), progress=move).table())
     fit.processes.wait()
+    notice = run.card["training"].get("notice")
+    if notice:
+        say(f"warning: {notice}")
     say(f"the trained run lies in {run.folder}")
     return run
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ..data import RecordError, Store, UserError
+from ..data import Store, UserError
 from ..diffusion import Batch, Forgotten, Method
 from ..planning import Plan
 from ..recipes import Recipe, find_recipe
@@ -23,8 +23,9 @@ from .distributed import Processes
 from .first_stage import take_codec
 from .held_out import LABEL, HeldOut, fixed_batches, look, with_weights
 from .journal import Journal
+from .overfitting import overfitting
 from .peak import forget_peak, peak_memory_mb
-from .run import Run, versions
+from .run import Run, refuse_other_run, versions
 from .train import Budget, Step, Trainer, train
 
 Progress = Callable[[int, int, str], None]
@@ -58,6 +59,7 @@ class Fit:
     known: Known = field(default_factory=dict)
     first_stage: Run | None = None
     _last: dict[str, float] = field(default_factory=dict)
+    _notice: str = ""
 
     def __post_init__(self) -> None:
         self.c = self.plan.configurations[self.configuration]
@@ -145,6 +147,7 @@ class Fit:
     def _moved(self, step: Step) -> tuple[int, int, str]:
         """(done, total, what): steps, or the seconds of a budget in time."""
         what = f"loss {sum(step.losses.values()):.3f}"
+        what += ", held-out loss rises" if self._notice else ""
         if self.budget.seconds is None:
             return step.step, self.budget.steps, what
         return int(step.seconds), int(self.budget.seconds), f"step {step.step}, {what}"
@@ -204,6 +207,7 @@ class Fit:
             row |= {} if seen.error is None else {"val_error": seen.error}
         journal.add(**row)
         journal.write()
+        self._notice = overfitting(journal.rows) if seen is not None else self._notice
 
     def _save(self, trainer: Trainer, journal: Journal) -> None:
         save_checkpoint(self.run.folder / CHECKPOINT, trainer)
@@ -220,6 +224,7 @@ class Fit:
         card = self._card(trainer, finished=True)
         card["training"]["ema"] = trainer.averages[best].width
         card["training"]["held_out"] = [vars(seen) for seen in looks]
+        card["training"]["notice"] = overfitting(journal.rows)
         self.run.write_card(card)
 
     def _card(self, trainer: Trainer, finished: bool) -> dict[str, Any]:
@@ -266,20 +271,3 @@ def refuse_unmet(recipe: Recipe, name: str, offers: frozenset[str], task: str) -
             f"{', '.join(sorted(offers)) or 'nothing'}. `diffnet recipes --task {task}` lists "
             "those that fit"
         )
-
-
-def refuse_other_run(run: Run, card: dict[str, Any]) -> None:
-    """RecordError: the folder holds a run of another plan, recipe or dataset."""
-    before = {**run.card, "plan": run.plan.to_json()}  # with what older plans do not say
-    for key in ("recipe", "plan", "configuration", "dataset_hash", "seed", "cases"):
-        if _as_json(before.get(key)) != _as_json(card[key]):
-            raise RecordError(
-                f"{run.folder} holds a run with another {key.replace('_', ' ')}; it is left as it "
-                "is. Train under another --name, or move that folder away"
-            )
-
-
-def _as_json(value: Any) -> Any:
-    import json
-
-    return json.loads(json.dumps(value))

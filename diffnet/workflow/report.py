@@ -10,6 +10,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, select_autoescape
 
 from ..data import RecordError, UserError, read_json, written_whole
+from .calibration import CALIBRATION, Calibration
+from .calibration_page import PICTURE, calibration_rows, trial_table, write_trials
 from .citations import references_of
 from .columns import duration, number
 from .compare import RunComparison, compare_facts
@@ -27,12 +29,7 @@ from .report_tables import (
 from .run import Run
 from .run_facts import CARD, RunFacts, read_run
 
-REPORT, LOG, CALIBRATION, FINGERPRINT = (
-    "report.html",
-    "log.csv",
-    "calibration.json",
-    "fingerprint.json",
-)
+REPORT, LOG, FINGERPRINT = "report.html", "log.csv", "fingerprint.json"
 
 
 def report(
@@ -92,6 +89,7 @@ def _contents(
         "calibration": _calibration(facts.folder),
         "references": _references(facts),
         "finished": facts.training("finished") is not False,
+        "notice": facts.training("notice"),
     }
 
 
@@ -169,10 +167,18 @@ def _fingerprint(run: Path, path: Path | None) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _calibration(folder: Path) -> list[tuple[str, ...]]:
-    path = folder / CALIBRATION
-    found = read_json(path) if path.is_file() else {}
-    return flat_rows(found) if isinstance(found, dict) else []
+def _calibration(folder: Path) -> dict[str, Any] | None:
+    """What was chosen, on what grounds, and the warnings; calibration.png is drawn on the way."""
+    if not (folder / CALIBRATION).is_file():
+        return None
+    found = Calibration.load(folder / CALIBRATION)
+    picture = write_trials(found, folder / PICTURE)
+    return {
+        "rows": calibration_rows(found),
+        "warnings": found.warnings,
+        "trials": trial_table(found),
+        "picture": embedded(picture) if picture else None,
+    }
 
 
 def _references(facts: RunFacts) -> list[tuple[str, str]]:

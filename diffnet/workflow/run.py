@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import platform
 from dataclasses import dataclass
 from functools import cached_property
@@ -126,3 +127,18 @@ def pick_device(wish: str = "auto") -> torch.device:
     if device.type == "cuda" and not torch.cuda.is_available():
         raise UserError(f"device {wish}: this machine has no CUDA device; use --device cpu")
     return device
+
+
+def refuse_other_run(run: Run, card: dict[str, Any]) -> None:
+    """RecordError: the folder holds a run of another plan, recipe or dataset."""
+    before = {**run.card, "plan": run.plan.to_json()}  # with what older plans do not say
+    for key in ("recipe", "plan", "configuration", "dataset_hash", "seed", "cases"):
+        if _as_json(before.get(key)) != _as_json(card[key]):
+            raise RecordError(
+                f"{run.folder} holds a run with another {key.replace('_', ' ')}; it is left as it "
+                "is. Train under another --name, or move that folder away"
+            )
+
+
+def _as_json(value: Any) -> Any:
+    return json.loads(json.dumps(value))

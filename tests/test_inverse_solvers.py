@@ -360,7 +360,7 @@ def test_every_solver_runs_on_images_and_brings_the_residual_down(solver: str) -
 
     x = 0.5 * torch.randn(2, 1, 8, 8)
     known = Measurement.simulate(x, BlockMean((2, 2)), GaussianNoise(0.02))
-    sampler = SOLVERS[solver](12, LogUniform())
+    sampler = SOLVERS[solver](80 if solver == "hfs_sde" else 12, LogUniform())
     denoiser = LinearDenoiser(VarianceExploding(0.01, 20.0), 0.5)
     with torch.no_grad():
         made = PROCESS.start(torch.zeros(2, 1, 8, 8))

@@ -62,8 +62,10 @@ from .published import Published
 from .reconstructions import MEASURES, Reconstructions
 from .samplers import *  # noqa: F403
 from .samplers import __all__ as _samplers
+from .solved import Solved
 from .starts import FromImage, FromInversion, FromNoise, FromResidual, Start, invert, noise_level
 from .stitching import stitched
+from .subspace import HighFrequencies, SubspaceDiffusion, Unmeasured, Within
 from .tiling import Tiled, windows_along
 from .unlikely_codes import UnlikelyCodes
 
@@ -125,6 +127,11 @@ __all__ = [
     "Row",
     "Score",
     "SliceWise",
+    "Solved",
+    "SubspaceDiffusion",
+    "HighFrequencies",
+    "Unmeasured",
+    "Within",
     "Start",
     "Tiled",
     "Velocity",

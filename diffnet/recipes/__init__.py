@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .adadiff import AdaDiff
 from .ae_kl import AeKl
 from .ano_latent import AnoLatent
 from .anoddpm import AnoDDPM
@@ -26,15 +27,19 @@ from .diffpure import DiffPure
 from .diffuse_fusion import DiffuseFusion
 from .diffuse_recon import DiffuseRecon
 from .diffusion_anomaly import DiffusionAnomaly
+from .diffusion_mbir import DiffusionMBIR
 from .dispr import DISPR
 from .dit import DiffusionTransformer
+from .dolce import DOLCE
 from .dps import DPS
 from .edm import EDM
 from .flow import Flow
+from .hfs_sde import HFSSDE
 from .intensity_threshold import IntensityThreshold
 from .latent import WAVELET, Latent
 from .lookup import recipe_in
 from .maisi import MAISI
+from .mc_ddpm import MCDDPM
 from .mcg import MCG
 from .mdda import MDDA
 from .mddpm import MDDPM
@@ -62,7 +67,7 @@ from .score_mri import ScoreMRI
 from .sdedit import SDEdit
 from .sdm import SDM
 from .shelf import SHELF
-from .solving import Solved, SolverRecipe
+from .solving import SolverRecipe
 from .song import Song
 from .task_gradient import MultiTask
 from .ultrasound_ddpm import UltrasoundDDPM
@@ -92,9 +97,12 @@ __all__ = [
     "DDRM",
     "DDS",
     "DISPR",
+    "DOLCE",
     "DPS",
     "EDM",
+    "HFSSDE",
     "MAISI",
+    "MCDDPM",
     "MCG",
     "MDDA",
     "MDDPM",
@@ -105,6 +113,7 @@ __all__ = [
     "SDM",
     "WAVELET",
     "WDM",
+    "AdaDiff",
     "AeKl",
     "AnoDDPM",
     "AnoLatent",
@@ -117,6 +126,7 @@ __all__ = [
     "DiffuseFusion",
     "DiffuseRecon",
     "DiffusionAnomaly",
+    "DiffusionMBIR",
     "DiffusionTransformer",
     "Flow",
     "IntensityThreshold",
@@ -140,7 +150,6 @@ __all__ = [
     "RoentGen",
     "SDEdit",
     "ScoreMRI",
-    "Solved",
     "SolverRecipe",
     "Song",
     "UltrasoundDDPM",

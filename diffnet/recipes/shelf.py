@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .adadiff import AdaDiff
 from .ae_kl import AeKl
 from .ano_latent import AnoLatent
 from .anoddpm import AnoDDPM
@@ -26,12 +27,16 @@ from .diffpure import DiffPure
 from .diffuse_fusion import DiffuseFusion
 from .diffuse_recon import DiffuseRecon
 from .diffusion_anomaly import DiffusionAnomaly
+from .diffusion_mbir import DiffusionMBIR
 from .dit import DiffusionTransformer
+from .dolce import DOLCE
 from .dps import DPS
 from .edm import EDM
 from .flow import Flow
+from .hfs_sde import HFSSDE
 from .intensity_threshold import IntensityThreshold
 from .maisi import MAISI
+from .mc_ddpm import MCDDPM
 from .mcg import MCG
 from .mdda import MDDA
 from .mddpm import MDDPM
@@ -123,6 +128,11 @@ SHELF: dict[str, type[Recipe]] = {
     "repaint": RePaint,
     "ccdf": CCDF,
     "csgm": CSGM,
+    "mc_ddpm": MCDDPM,
+    "hfs_sde": HFSSDE,
+    "diffusion_mbir": DiffusionMBIR,
+    "adadiff": AdaDiff,
+    "dolce": DOLCE,
     "pnpdm": PnPDM,
     "red_diff": REDDiff,
 }

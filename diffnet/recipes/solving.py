@@ -8,7 +8,6 @@ from typing import ClassVar
 from ..diffusion import (
     SOLVERS,
     Denoiser,
-    Diffusion,
     DiscreteVariancePreserving,
     Epsilon,
     EpsilonError,
@@ -18,18 +17,13 @@ from ..diffusion import (
     NetworkDenoiser,
     Objective,
     Preconditioned,
+    Solved,
     TimeUniform,
     Uniform,
     VarianceExploding,
 )
 from ..planning import Configuration
 from .recipe import Recipe
-
-
-class Solved(Diffusion):
-    """A prior and the solver that brings it together with a measurement; `solver` is its name."""
-
-    solver = ""
 
 
 @dataclass(frozen=True)
@@ -40,10 +34,11 @@ class SolverRecipe(Recipe):
 
     purposes: ClassVar[frozenset[str]] = frozenset({"reconstruct"})
     solver: ClassVar[str] = ""
+    method: ClassVar[type[Solved]] = Solved
 
     def build(self, c: Configuration) -> Method:
         denoiser, objective, grid = self.prior(c)
-        made = Solved(denoiser, objective, SOLVERS[self.solver](self.calls, grid))
+        made = self.method(denoiser, objective, SOLVERS[self.solver](self.calls, grid))
         made.solver = self.solver
         return made
 

@@ -9,9 +9,18 @@ from typing import Any
 import torch
 
 from ..data import Record, UserError
-from ..diffusion import GRIDS, SAMPLERS, SOLVERS, Answers, Diffusion, Method, Sampler
+from ..diffusion import (
+    GRIDS,
+    SAMPLERS,
+    SOLVERS,
+    Answers,
+    Diffusion,
+    Method,
+    Sampler,
+    Solved,
+)
 from ..planning import Configuration
-from ..recipes import Solved, planned_sampler
+from ..recipes import planned_sampler
 from .calibration import calibration_of
 from .run import Run
 

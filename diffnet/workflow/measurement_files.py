@@ -74,8 +74,8 @@ def _h5(path: Path) -> dict[str, Any]:
         import h5py
     except ImportError as error:
         raise UnsuitableScan(
-            f"{path.name} is read with h5py, which is not installed: pip install diffnet[raw], or save the "
-            "arrays as .npz"
+            f"{path.name} is read with h5py, which is not installed: pip install diffnet[raw], or "
+            "save the arrays as .npz"
         ) from error
     with h5py.File(path, "r") as file:
         if "kspace" in file or "sinogram" in file:

@@ -1,5 +1,6 @@
 """Inverse problems: estimates, samplers and starts that know a measurement."""
 
+from .adaptation import Adapted
 from .consistencies import (
     Krylov,
     MomentMatched,
@@ -9,6 +10,7 @@ from .consistencies import (
     PseudoinverseGuided,
     RelativeResidual,
 )
+from .coupled import SliceCoupled
 from .descent import RedDiff, TotalVariation
 from .gradient import ResidualGradient
 from .measured import Consistency, Measured, Question
@@ -20,6 +22,7 @@ from .total_variation import total_variation, total_variation_prox
 
 __all__ = [
     "SOLVERS",
+    "Adapted",
     "Conditioned",
     "Consistency",
     "FirstLook",
@@ -37,6 +40,7 @@ __all__ = [
     "Renoised",
     "Replacing",
     "ResidualGradient",
+    "SliceCoupled",
     "SpectralMixing",
     "SplitGibbs",
     "TotalVariation",

@@ -41,6 +41,10 @@ class Consistency(ABC):
     @abstractmethod
     def __call__(self, question: Question) -> Tensor: ...
 
+    def fresh(self) -> Consistency:
+        """One for a new walk, where something is remembered from level to level."""
+        return self
+
 
 class Measured(WrappedDenoiser):
     """E[x_0 | x_t, y], as a consistency approximates it.

@@ -81,7 +81,9 @@ class Conditioned(Sampler):
         yield from walker.walk(self._around(denoiser), x, condition, start)
 
     def _around(self, denoiser: Denoiser) -> Denoiser:
-        return denoiser if self.consistency is None else Measured(denoiser, self.consistency)
+        if self.consistency is None:
+            return denoiser
+        return Measured(denoiser, self.consistency.fresh())
 
 
 @dataclass(frozen=True)

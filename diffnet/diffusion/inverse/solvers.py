@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..samplers import Ancestral, Grid, Langevin, Sampler, TimeTravel
+from ..samplers import Ancestral, Grid, Langevin, PredictorCorrector, Sampler, TimeTravel
+from .adaptation import Adapted
 from .consistencies import (
     Krylov,
     MomentMatched,
@@ -14,6 +15,7 @@ from .consistencies import (
     PseudoinverseGuided,
     RelativeResidual,
 )
+from .coupled import SliceCoupled
 from .descent import RedDiff, TotalVariation
 from .gradient import ResidualGradient
 from .measured import Consistency
@@ -55,6 +57,9 @@ SOLVERS: dict[str, Made] = {
     "repaint": plain(TimeTravel, inner=Replacing(noise="fresh")),
     "ccdf": begun(Ancestral(), NullSpace(), 0.3),
     "csgm": with_consistency(Langevin(), RelativeResidual()),
+    "hfs_sde": with_consistency(PredictorCorrector(), RelativeResidual(2.5)),
+    "diffusion_mbir": with_consistency(PredictorCorrector(), SliceCoupled()),
+    "adadiff": plain(Adapted, inner=Conditioned(inner=Ancestral(), consistency=NullSpace())),
     "pnpdm": plain(SplitGibbs),
     "red_diff": plain(RedDiff),
     "total_variation": plain(TotalVariation),

@@ -1,8 +1,13 @@
-"""Compares the planner's memory formula with the peak memory of real steps.
+"""Predicted peak memory and time against those of real trainings and draws on this machine's CPU.
 
-    python benchmarks/memory.py
+    python benchmarks/memory.py [--only ^3]
 
-Each row runs in a process of its own, because a process never gives back its peak.
+For every network: the planner's formula, what `diffnet plan --probe` measures with a few steps, and
+what a real training (store, patches, held-out looks, checkpoint, averages) and a real draw take.
+Everything runs in a fresh process of one thread, because a process never gives back its peak, and
+nothing is set in the allocator's environment. Taken is the peak of the resident memory beyond what
+the process held when everything was imported and one tiny layer had been trained, which does not
+depend on how busy the machine is; seconds (the median of the last half of the steps) do.
 """
 
 from __future__ import annotations
@@ -10,134 +15,272 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from diffnet.planning.memory import Workload, prediction_memory, training_memory
-from diffnet.planning.plan import NetworkPlan
+import numpy as np
+import torch
 
+from diffnet.data import LinearGuess, ScaleRule, Store
+from diffnet.planning import Budget as PlanBudget
+from diffnet.planning import (
+    Configuration,
+    NetworkPlan,
+    NoisePlan,
+    Plan,
+    SamplingPlan,
+    TrainingPlan,
+    Workload,
+    prediction_memory,
+    training_memory,
+)
+from diffnet.planning.network_walk import kept_values
+from diffnet.recipes import find_recipe
+from diffnet.workflow.distributed import Processes
+from diffnet.workflow.drawing import Drawing
+from diffnet.workflow.draws import draw
+from diffnet.workflow.fit import Fit
+from diffnet.workflow.peak import peak_bytes
+from diffnet.workflow.probe import probe
+from diffnet.workflow.probe_steps import begin, random_batch, warm_up
+from diffnet.workflow.run import Run
+from diffnet.workflow.train import Budget
+
+CPU = torch.device("cpu")
+BOUNDS = {
+    ("MB", "formula"): 0.25,
+    ("MB", "probe"): 0.1,
+    ("s", "formula"): 0.5,
+    ("s", "probe"): 0.15,
+}
+RECIPE, REAL_STEPS, CASES = "edm", 8, 4
 NETWORKS = (
     (2, 64, 8, (32, 64, 128)),
     (2, 128, 8, (32, 64, 128)),
-    (2, 256, 4, (32, 64, 128)),
+    (2, 192, 4, (32, 64, 128, 256)),
     (2, 96, 4, (64, 128, 256, 256)),
     (3, 32, 2, (16, 32, 64)),
     (3, 48, 1, (32, 64, 128)),
-    (3, 72, 1, (32, 64, 128)),
     (3, 64, 1, (16, 32, 64, 128)),
+    (3, 72, 1, (32, 64, 128)),
 )
-KINDS = ("train", "train checkpointed", "train bf16", "predict", "predict bf16")
-# glibc keeps freed blocks below 32 MB, in holes that the next tensor may not fit; with these two it
-# gives all but the smallest back at once, and what is left is what tensors really take.
-GIVE_BACK = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
 
 
-def network_plan(dims: int, widths: tuple[int, ...], checkpointing: bool) -> NetworkPlan:
-    count = len(widths)
-    return NetworkPlan(
-        widths=widths,
-        strides=((1,) * dims, *((2,) * dims,) * (count - 1)),
-        kernels=((3,) * dims,) * count,
-        attention=(*(False,) * (count - 1), True),
-        checkpointing=checkpointing,
-    )
+@dataclass(frozen=True)
+class Row:
+    """One network, batch and way to compute."""
+
+    dims: int
+    size: int
+    batch: int
+    widths: tuple[int, ...]
+    checkpointing: bool
+    precision: str
+
+    @property
+    def name(self) -> str:
+        shape = "^".join(map(str, (self.size, self.dims)))
+        more = ", checkpointed" if self.checkpointing else ""
+        return f"{shape} x {self.batch}, {'-'.join(map(str, self.widths))}, {self.precision}{more}"
+
+    def plan(self) -> Plan:
+        """A plan of nothing but this network: one given channel, one made."""
+        dims, count = self.dims, len(self.widths)
+        network = NetworkPlan(
+            widths=self.widths,
+            strides=((1,) * dims, *((2,) * dims,) * (count - 1)),
+            kernels=((3,) * dims,) * count,
+            attention=(False,) * count,
+            checkpointing=self.checkpointing,
+        )
+        shape = (1, self.size, self.size) if dims == 2 else (self.size,) * 3
+        c = Configuration(
+            name=f"{dims}d",
+            dims=dims,
+            grid="grid",
+            transpose=(0, 1, 2),
+            spacing=(1.0, 1.0, 1.0),
+            shape=shape,
+            patch=(self.size,) * dims,
+            target_channels=1,
+            image_channels=1,
+            classes=0,
+            network=network,
+            noise=NoisePlan(0.02, 8.0, -1.0, 1.2, (0.4,), 0.4),
+            training=TrainingPlan(REAL_STEPS, self.batch, 1e-3, 2, precision=self.precision),
+            sampling=SamplingPlan("mean", "unipc", "log_uniform", 4),
+        )
+        return Plan(
+            dataset="Dataset999_Random",
+            fingerprint="0",
+            task="translation",
+            task_settings={},
+            dims=dims,
+            channels=("a",),
+            targets=("b",),
+            labels={},
+            scales={"image": (ScaleRule(),), "target": (ScaleRule(),)},
+            guess=LinearGuess(0, ((),), (0.0,), (0.4,)),
+            class_field=None,
+            class_values=(),
+            configurations={c.name: c},
+            default=c.name,
+            why={},
+            file_ending=".nii.gz",
+        )
 
 
-def rows() -> list[dict]:
+def rows() -> list[Row]:
     """The grid that is measured."""
-    names = ("dims", "size", "batch", "widths", "kind")
-    return [dict(zip(names, (*shape, kind), strict=True)) for shape in NETWORKS for kind in KINDS]
+    ways = ((False, "fp32"), (False, "bf16"), (True, "fp32"))
+    return [Row(*network, *way) for network in NETWORKS for way in ways]
 
 
-def predicted(row: dict) -> float:
-    """Bytes by the formula."""
-    network = network_plan(row["dims"], tuple(row["widths"]), "checkpointed" in row["kind"])
-    precision = "bf16" if "bf16" in row["kind"] else "fp32"
-    work = Workload(2, 1, (row["size"],) * row["dims"], row["batch"], precision=precision)
-    if row["kind"].startswith("predict"):
-        return prediction_memory(network, work, states=1).total
-    return training_memory(network, work, averages=0).total
+def real_training(row: Row) -> tuple[int, float]:
+    """Bytes and seconds a step of a training: all that `diffnet train` does with stored data."""
+    plan, times = row.plan(), [time.perf_counter()]
+    with tempfile.TemporaryDirectory() as place:
+        store, names = stored(Path(place) / "store", plan), [f"case{k}" for k in range(CASES)]
+        warm_up(row.dims, CPU)
+        before = begin(CPU)
+        Fit(
+            run=Run(Path(place) / "run"),
+            plan=plan,
+            configuration=plan.default,
+            recipe=RECIPE,
+            knobs={},
+            store=store,
+            train_cases=names[1:],
+            val_cases=names[:1],
+            split_rule="",
+            classes={},
+            budget=Budget(steps=REAL_STEPS),
+            processes=Processes(CPU),
+            dataset_hash="0",
+        )(lambda *moved: times.append(time.perf_counter()))
+    late = np.diff(times)[REAL_STEPS // 2 :]
+    return peak_bytes(CPU) - before, float(np.median(late))
 
 
-def measure(row: dict) -> int:
-    """Bytes that two steps add to the peak of this process."""
-    import torch
-
-    from diffnet.networks import UNet
-
-    torch.set_num_threads(1)
-    dims, training = row["dims"], row["kind"].startswith("train")
-    plan = network_plan(dims, tuple(row["widths"]), "checkpointed" in row["kind"])
-    warm_up(dims)
-    before = resident()
-    network = UNet(
-        dims, 2, 1, plan.widths, plan.strides, plan.kernels, plan.attention,
-        checkpointing=plan.checkpointing,
-    )  # fmt: skip
-    optimiser = torch.optim.AdamW(network.parameters())
-    x, time = torch.randn(row["batch"], 2, *(row["size"],) * dims), torch.zeros(row["batch"])
-    for _ in range(2):
-        bf16 = "bf16" in row["kind"]
-        with (
-            torch.set_grad_enabled(training),
-            torch.autocast("cpu", torch.bfloat16, enabled=bf16),
-        ):
-            loss = network(x, time).float().square().mean()
-        if training:
-            loss.backward()
-            optimiser.step()
-            optimiser.zero_grad()
-    return peak() - before
+def real_prediction(row: Row) -> tuple[int, float]:
+    """Bytes, the network's weights included, and seconds of one draw of a patch by the mean."""
+    plan = row.plan()
+    c = plan.configurations[plan.default]
+    warm_up(row.dims, CPU)
+    before = begin(CPU)
+    method = find_recipe(RECIPE)().build(c).eval().requires_grad_(False)
+    condition = random_batch(c, 1, CPU, True).condition
+    for _ in range(3):
+        began = time.perf_counter()
+        draw(method, torch.zeros(1, 1, *c.patch), condition, Drawing("mean"), c, [0])
+        seconds = time.perf_counter() - began
+    return peak_bytes(CPU) - before, seconds
 
 
-def warm_up(dims: int) -> None:
-    """Load what torch loads on its first step, so that the step itself is measured."""
-    import torch
-
-    layer = torch.nn.Conv2d(2, 2, 3) if dims == 2 else torch.nn.Conv3d(2, 2, 3)
-    layer(torch.randn(1, 2, *(4,) * dims)).sum().backward()
-    torch.optim.AdamW(layer.parameters()).step()
+REAL = {"training": real_training, "prediction": real_prediction}
 
 
-def resident() -> int:
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * resource.getpagesize()
+def stored(folder: Path, plan: Plan) -> Store:
+    """Random cases of the size of a patch."""
+    random = np.random.default_rng(0)
+    store = Store(folder)
+    for k in range(CASES):
+        shape = (1, *plan.configurations[plan.default].shape)
+        arrays = {r: random.normal(0, 0.5, shape).astype(np.float32) for r in ("image", "target")}
+        store.put(f"case{k}", arrays, {"fields": {}})
+    return store
 
 
-def peak() -> int:
-    with open("/proc/self/status") as file:
-        line = next(line for line in file if line.startswith("VmHWM"))
-    return int(line.split()[1]) * 1024
+def formula(row: Row) -> dict[str, tuple[float, float]]:
+    """Bytes and seconds to train and to predict, as the planner foretells them for one core."""
+    plan = row.plan()
+    c = plan.configurations[plan.default]
+    budget = PlanBudget(cores=1, half=row.precision == "bf16")
+    work = Workload(2, 1, c.patch, row.batch, precision=row.precision)
+    training = training_memory(c.network, work)
+    alone = prediction_memory(c.network, replace(work, batch=1))
+    values = kept_values(replace(c.network, checkpointing=False), 2, c.patch)
+    pass_of = (training.operations * row.batch, values * row.batch, row.dims, row.checkpointing)
+    call = budget.call_seconds(training.operations, values, row.dims)
+    return {
+        "training": (training.total, budget.step_seconds(*pass_of)),
+        "prediction": (alone.total, call),
+    }
 
 
-def in_own_process(row: dict, **environment: str) -> int:
-    command = [sys.executable, __file__, "--row", json.dumps(row)]
-    settings = {**os.environ, **environment}
+def in_own_process(what: str, number: int) -> tuple[float, float]:
+    command = [sys.executable, __file__, "--row", str(number), "--real", what]
+    settings = {**os.environ, "OMP_NUM_THREADS": "1"}
     found = subprocess.run(command, check=True, capture_output=True, text=True, env=settings)
-    return int(found.stdout)
+    return tuple(json.loads(found.stdout.splitlines()[-1]))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--row", help="measure one row, given as JSON (used by the command itself)")
-    parser.add_argument("--only", default="", help="rows whose description contains this")
-    arguments = parser.parse_args()
-    if arguments.row:
-        print(measure(json.loads(arguments.row)))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", default="", help="rows whose name contains this, such as ^3")
+    parser.add_argument("--json", type=Path, help="also keep the measured numbers here")
+    parser.add_argument("--again", type=Path, nargs="+", help="tell such files; measure nothing")
+    parser.add_argument("--row", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--real", choices=REAL, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    if asked.real:
+        print(json.dumps(REAL[asked.real](rows()[asked.row])))
         return
-    print(f"{'row':60s} {'formula MB':>10s} {'tensors':>8s} {'process':>8s} {'ratio':>6s}")
-    for row in rows():
-        name = "{dims}d {size} batch {batch} {widths} {kind}".format(**row)
-        if arguments.only not in name:
-            continue
-        with ThreadPoolExecutor(2) as pool:
-            pair = [pool.submit(in_own_process, row, **e) for e in (GIVE_BACK, {})]
-        tensors, process = (job.result() for job in pair)
-        formula = predicted(row)
-        numbers = f"{formula / 1e6:10.0f} {tensors / 1e6:8.0f} {process / 1e6:8.0f}"
-        print(f"{name:60s} {numbers} {formula / process:6.2f}", flush=True)
+    told: list[dict] = []
+    if asked.again:
+        told = [t for path in asked.again for t in json.loads(path.read_text())]
+    else:
+        for number, row in enumerate(rows()):
+            if asked.only in row.name:
+                told += measured(row, number)
+                print(row.name, told[-1], flush=True)
+                if asked.json:
+                    asked.json.write_text(json.dumps(told))
+    show(told)
+
+
+def measured(row: Row, number: int) -> list[dict]:
+    """The probe and the real thing, for training and, unless checkpointed, for prediction."""
+    plan = row.plan()
+    probed = probe(plan, plan.default, RECIPE, threads=1, steps=3)
+    tried = {
+        "training": (probed.training, probed.step),
+        "prediction": (probed.prediction, probed.call),
+    }
+    doing = ["training"] if row.checkpointing else list(REAL)
+    return [
+        {"row": number, "doing": d, "probe": tried[d], "real": in_own_process(d, number)}
+        for d in doing
+    ]
+
+
+def show(told: list[dict]) -> None:
+    """The table, then how many rows are within the bounds, and the worst."""
+    print("| network | | real MB | formula | probe | real s | formula | probe |")
+    print("|---|---|---|---|---|---|---|---|")
+    ratios: dict[tuple[str, str, str], list[float]] = {}
+    for t in told:
+        row, cells = rows()[t["row"]], []
+        said = {"formula": formula(row)[t["doing"]], "probe": t["probe"]}
+        for k, (unit, scale, form) in enumerate((("MB", 1e6, ".0f"), ("s", 1.0, ".3f"))):
+            cells.append(format(t["real"][k] / scale, form))
+            for by, values in said.items():
+                ratio = values[k] / t["real"][k]
+                ratios.setdefault((t["doing"], unit, by), []).append(ratio)
+                cells.append(f"{values[k] / scale:{form}} ({ratio:.2f})")
+        print(f"| {row.name} | {t['doing']} | {' | '.join(cells)} |")
+    for (doing, unit, by), found in ratios.items():
+        bound = BOUNDS[unit, by]
+        inside = sum(abs(r - 1) <= bound for r in found)
+        print(
+            f"{doing}, {unit}, {by}: {inside} of {len(found)} within {bound:.0%}; "
+            f"from {min(found):.2f} to {max(found):.2f}"
+        )
 
 
 if __name__ == "__main__":

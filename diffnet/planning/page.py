@@ -131,7 +131,7 @@ def _configuration_rows(c: Configuration) -> Rows:
         (
             "training",
             f"{t.steps} steps at {t.learning_rate:g}, {c.seconds['step']:.3g} s each, "
-            f"{c.seconds['training'] / 60:.3g} min, {c.memory['total'] / 1e9:.2g} GB",
+            f"{c.seconds['training'] / 60:.3g} min, {_memory(c)}",
         ),
         (
             "prediction",
@@ -139,6 +139,12 @@ def _configuration_rows(c: Configuration) -> Rows:
             f"{c.seconds['case_sample']:.2g} s for one sample",
         ),
     ]
+
+
+def _memory(c: Configuration) -> str:
+    if "measured" in c.memory:
+        return f"{c.memory['measured'] / 1e9:.2g} GB, as measured by a probe"
+    return f"{c.memory['total'] / 1e9:.2g} GB"
 
 
 def explanation_rows(plan: Plan) -> Rows:

@@ -258,10 +258,11 @@ def _attention(shape: Topology, tokens: int) -> tuple[bool, ...]:
 
 
 def _least_memory(least: Size, budget: Budget) -> str:
+    needed = least.memory.total * budget.memory_ratio
     return (
-        f"the smallest network ({told(least)}) needs {least.memory.total / GIGABYTE:.2g} GB to "
-        f"train and {budget.memory / GIGABYTE:.2g} GB may be used: give at least --gpu-memory "
-        f"{_upwards(least.memory.total / USABLE / GIGABYTE)}"
+        f"the smallest network ({told(least)}) needs {needed / GIGABYTE:.2g} GB to train and "
+        f"{budget.real_memory / GIGABYTE:.2g} GB may be used: give at least --gpu-memory "
+        f"{_upwards(needed / USABLE / GIGABYTE)}"
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,8 @@ from .preprocess import default_processes
 from .progress import progress, say
 
 if TYPE_CHECKING:
-    from ..planning import Plan
+    from ..planning import Budget, Plan
+    from ..workflow.probe import Probe
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ def plan(
     device: str = "auto",
     overrides: Sequence[str] = (),
     explain: bool = False,
+    probe: bool = False,
+    recipe: str | None = None,
     work: Path | None = None,
     processes: int | None = None,
 ) -> Planned:
@@ -59,11 +62,14 @@ def plan(
     of the task, as name=value. minutes, hours: of training; default 1 hour on a CPU, 12 on a GPU.
     gpu_memory: in GB, to plan for a card that is not here. device: auto, cpu, cuda. overrides:
     decisions, as name=value. explain: show every decision with its rule, its numbers and what would
-    change it. work: folder for everything derived; default diffnet_work beside the dataset.
-    processes: for the fingerprint; default one a core, at most 8.
+    change it. probe: train the default configuration for a few steps and let the memory and time
+    that they took correct the plan. recipe: that is probed; default the task's own. work: folder
+    for everything derived; default diffnet_work beside the dataset. processes: for the
+    fingerprint; default one a core, at most 8.
 
     Example:
         diffnet plan Dataset004_LowDoseCT --minutes 5 --explain
+        diffnet plan Dataset001_Hippocampus --hours 2 --probe
         diffnet plan Dataset003_MSBrain --gpu-memory 24 --set patch_size=64x96x96
         diffnet plan Dataset002_ACDC --task super_resolution --settings factor=4,1,1
     """
@@ -76,9 +82,43 @@ def plan(
     budget = budget_here(device, gpu_memory, total_minutes(minutes, hours))
     with progress("fingerprint") as move:
         found = measured(opened, place, processes or default_processes(), move)
-    made = decided(found, place, task, task_settings(asked), budget, wanted)
+    look = prober(budget, device, gpu_memory, recipe) if probe else None
+    made = decided(found, place, task, task_settings(asked), budget, wanted, look)
     say(f"the plan lies in {place.plan}")
     return Planned(made, place.plan, explain)
+
+
+def prober(
+    budget: Budget, device: str, gpu_memory: float | None, recipe: str | None
+) -> Callable[[Plan], Probe]:
+    """What probes the default configuration of a plan here. PlanError: for a card elsewhere."""
+    from ..planning import PlanError
+    from ..tasks import TASKS
+    from ..workflow.probe import probe
+    from ..workflow.run import pick_device
+
+    if budget.kind != pick_device(device).type or (budget.kind == "cuda" and gpu_memory):
+        raise PlanError(
+            "a probe measures on this machine, and the plan is for another device: leave out "
+            "--probe, or --gpu-memory"
+        )
+
+    def look(plan: Plan) -> Probe:
+        c = plan.configurations[plan.default]
+        if c.code is not None:
+            raise PlanError(
+                f"the default configuration {c.name} works on codes of a first stage that is not "
+                "trained yet, so there is nothing to probe: leave out --probe"
+            )
+        own = recipe or c.recipe or TASKS[plan.task].from_json(plan.task_settings).recipe
+        found = probe(plan, plan.default, own, device=budget.device)
+        say(
+            f"probe: {plan.default} with {own} takes {found.training / 1e9:.3g} GB and "
+            f"{found.step:.3g} s a step"
+        )
+        return found
+
+    return look
 
 
 def total_minutes(minutes: float | None, hours: float | None) -> float | None:

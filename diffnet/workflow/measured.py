@@ -9,6 +9,7 @@ from typing import Any
 
 from ..data import Dataset, RecordError
 from ..planning import Budget, Fingerprint, Plan, make_plan, take_fingerprint
+from .probe_plan import Look, kept_or_probed, probed_plan
 from .work import Work
 
 Progress = Callable[[int, int, str], None]
@@ -32,9 +33,23 @@ def decided(
     settings: dict[str, Any] | None = None,
     budget: Budget | None = None,
     overrides: Mapping[str, Any] | None = None,
+    look: Look | None = None,
 ) -> Plan:
-    """Make the plan and write it. One that was there and differs is kept as plan.previous.json."""
-    plan = make_plan(fingerprint, task, settings, budget, overrides)
+    """Make the plan and write it. One that was there and differs is kept as plan.previous.json.
+
+    look: probes a plan's default configuration and so corrects the plan; its answer is kept in
+    probe.json, so that the same plan is not probed again.
+    """
+    budget, wanted = budget or Budget(), overrides or {}
+
+    def made(within: Budget, decided: Mapping[str, Any]) -> Plan:
+        return make_plan(fingerprint, task, settings, within, decided)
+
+    plan = made(budget, wanted)
+    if look is not None:
+        question = {"plan": plan.to_json(), "overrides": dict(wanted)}
+        where = work.folder / "probe.json"
+        plan = kept_or_probed(where, question, lambda: probed_plan(made, budget, look, wanted))
     if _same(work.plan, plan, Plan):
         return plan
     if work.plan.exists():

@@ -1,0 +1,147 @@
+"""What a probe does in its own process: a few training steps and network calls on random numbers.
+
+Run as `python -m diffnet.workflow.probe_steps`; the question comes on standard input as JSON, the
+answer goes to standard output. A process never gives back all it has held, so the peak of a
+training can only be told in one that does nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import time
+
+import torch
+from torch import Tensor, nn
+
+from ..data import UserError
+from ..diffusion import Batch, Condition, Method
+from ..planning import Configuration, Plan
+from ..recipes import Solved, find_recipe
+from ..tasks import TASKS
+from .drawing import Drawing, own_sampler
+from .draws import draw
+from .peak import forget_peak, peak_bytes, resident_bytes
+from .probe import NO_ROOM, Probe
+from .train import Trainer
+
+FIRST = 2  # steps that allocate what later ones find, and are not timed
+CALLS = 2  # solver steps of one draw
+DRAWN = ("image", "denoise")  # purposes whose prediction is a draw from a scan or from nothing
+
+
+def measure(
+    plan: Plan, name: str, recipe: str, knobs: dict, device: torch.device, steps: int
+) -> Probe:
+    """Train the configuration `name` for a few steps, then draw one patch; UserError: no room."""
+    c, task = plan.configurations[name], TASKS[plan.task].from_json(plan.task_settings)
+    warm_up(c.dims, device)
+    before = begin(device)
+    trainer = Trainer(find_recipe(recipe).from_json(knobs).build(c).to(device), c.training)
+    batch = random_batch(c, c.training.batch_size, device, bool(task.steers or task.given))
+    seconds = [_step(trainer, batch, device) for _ in range(FIRST + steps)]
+    training = peak_bytes(device) - before
+    method = trainer.method
+    del trainer, batch
+    found = Probe(training, statistics.median(seconds[FIRST:]), None, None)
+    drawable = task.purpose in DRAWN and not isinstance(method, Solved)
+    return _drawn(found, method, c, device) if drawable else found
+
+
+def begin(device: torch.device) -> int:
+    """Bytes in use before what is measured."""
+    forget_peak(device)
+    return resident_bytes(device)
+
+
+def warm_up(dims: int, device: torch.device) -> None:
+    """Load what torch loads on its first step, so that the step itself is measured."""
+    layer = (nn.Conv2d if dims == 2 else nn.Conv3d)(2, 2, 3).to(device)
+    layer(torch.randn(1, 2, *(4,) * dims, device=device)).sum().backward()
+    torch.optim.AdamW(layer.parameters()).step()
+
+
+def random_batch(c: Configuration, size: int, device: torch.device, paired: bool) -> Batch:
+    """What the network would be shown, of the right shapes and kinds."""
+
+    def noise(channels: int) -> Tensor:
+        return 0.5 * torch.randn(size, channels, *c.patch, device=device)
+
+    target = noise(c.target_channels)
+    if c.kind == "label":
+        chosen = target.argmax(1, keepdim=True)
+        target = torch.zeros_like(target).scatter_(1, chosen, 1.0)
+    label = torch.randint(c.classes, (size,), device=device) if c.classes else None
+    words = torch.ones(size, c.words, dtype=torch.long, device=device) if c.words else None
+    condition = Condition(
+        image=noise(c.image_channels) if c.image_channels else None,
+        source=noise(c.target_channels) if paired else None,
+        label=label,
+        scalars=torch.randn(size, c.scalars, device=device) if c.scalars else None,
+        text=words,
+    )
+    return Batch(target, condition)
+
+
+def _step(trainer: Trainer, batch: Batch, device: torch.device) -> float:
+    began = time.perf_counter()
+    trainer.update(batch, trainer.plan.learning_rate / 100, None)
+    trainer.step += 1
+    for average in trainer.averages:
+        average.update(trainer.method, trainer.step)
+    _wait(device)
+    return time.perf_counter() - began
+
+
+def _drawn(found: Probe, method: Method, c: Configuration, device: torch.device) -> Probe:
+    """With the peak and the seconds of a call while one patch is drawn."""
+    method.eval().requires_grad_(False)
+    for parameter in method.parameters():
+        parameter.grad = None
+    before = begin(device) - sum(p.nbytes for p in method.parameters())
+    condition = random_batch(c, 1, device, c.image_channels > 0).condition
+    like = torch.zeros(1, c.target_channels, *c.patch, device=device)
+    drawing = Drawing("mean")
+    if c.sampling.output != "mean":
+        name, grid, _ = own_sampler(method, c) if hasattr(method, "sampler") else (None, None, 0)
+        drawing = Drawing("sample", steps=CALLS if name else None, sampler=name, grid=grid)
+    seconds = []
+    for _ in range(3):
+        began = time.perf_counter()
+        calls = draw(method, like, condition, drawing, c, [0]).calls
+        _wait(device)
+        seconds.append((time.perf_counter() - began) / max(calls, 1))
+    return Probe(found.training, found.step, peak_bytes(device) - before, min(seconds))
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def main() -> None:
+    """Answer one question; exit code NO_ROOM where the memory did not suffice."""
+    asked = json.load(sys.stdin)
+    if asked["threads"]:
+        torch.set_num_threads(asked["threads"])
+    plan, device = Plan.from_json(asked["plan"], "plan"), torch.device(asked["device"])
+    torch.manual_seed(0)
+    try:
+        how = (asked["configuration"], asked["recipe"], asked["knobs"], device, asked["steps"])
+        print(json.dumps(measure(plan, *how).to_json()))
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        print(error, file=sys.stderr)
+        sys.exit(NO_ROOM)
+    except RuntimeError as error:
+        if "alloc" not in str(error) and "memory" not in str(error):
+            raise
+        print(error, file=sys.stderr)
+        sys.exit(NO_ROOM)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

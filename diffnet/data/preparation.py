@@ -28,10 +28,10 @@ class PreparationError(UserError):
 class Preparation(Record):
     """How every case of a dataset becomes arrays. Spatial values are in network axis order.
 
-    spacing None: the files' own grid is kept. rules: per channel for the roles image and target.
-    labels: name -> value in the files; index k of the stored map is the k-th of them.
-    roles: what is stored where it exists; training cases must have those `needed`. follows: target
-    intensities use the scale of the given image.
+    spacing None: the files' own grid is kept, or made `coarsening` times coarser. rules: one a
+    channel for the roles image and target. labels: name -> value in the files; index k of the
+    stored map is the k-th of them. roles: what is stored where it exists; training cases must have
+    those `needed`. follows: target intensities use the scale of the given image.
     """
 
     spacing: tuple[float, float, float] | None
@@ -41,6 +41,7 @@ class Preparation(Record):
     roles: tuple[str, ...]
     needed: tuple[str, ...] = ()
     follows: bool = False
+    coarsening: tuple[float, float, float] | None = None
 
     def key(self, content: str) -> str:
         """Hash of the case's content and of everything that decides what is stored for it."""
@@ -61,7 +62,10 @@ def prepare(volumes: dict[str, Volume], p: Preparation) -> Prepared:
     """One case. PreparationError: roles on different grids, unplanned channels or labels."""
     first = next(iter(volumes.values()))
     _require_one_grid(volumes)
-    geometry = Geometry.plan(first, p.spacing, p.transpose)
+    spacing = p.spacing
+    if p.coarsening is not None:  # pictures alone: their axes are in network order
+        spacing = tuple(s * c for s, c in zip(first.spacing, p.coarsening, strict=True))
+    geometry = Geometry.plan(first, spacing, p.transpose)
     scales = case_scales(volumes, p)
     arrays = {}
     for role, volume in volumes.items():

@@ -32,6 +32,12 @@ MANY = 1000  # cases that a first stage wants
 FACTOR = 4  # times coarser that its codes are
 WIDE = 96**3  # voxels of a volume from which wavelets are worth it
 RECOGNISABLE = 128  # voxels along an axis that a coarse picture keeps
+TOGETHER = {  # who asks for one needs the other
+    "2d_cascade": "2d_lowres",
+    "3d_cascade": "3d_lowres",
+    "first_stage": "latent",
+    "latent": "first_stage",
+}
 SHARES = {"first_stage": 0.4, "latent": 0.6, "cascade": 0.5}  # of the time, where two are trained
 
 
@@ -41,6 +47,7 @@ def plan_configurations(
     """All that apply or are asked for. PlanError: none fits; an override names one that is not
     there.
     """
+    also = (*also, *(TOGETHER[name] for name in also if name in TOGETHER))
     choosing = Choosing(full, s, inside, also, reasons)
     choosing.add("2d", 2, Verdict("always", f"{by_axis(full.shape[1:])} pixels", "nothing"))
     _slab(choosing)
@@ -231,8 +238,6 @@ def _latent(at: Choosing) -> None:
         applies=voxels > LARGE[dims] and n >= MANY and not task.given,
         hindered=hindered,
     )
-    if {"first_stage", "latent"} & set(at.also):
-        at.also = (*at.also, "first_stage", "latent")
     form = Form(recipe=kind, share=1 - share, stages=_stages(at), encodes=True)
     first = at.add("first_stage", dims, verdict, form=lambda: form)
     if first is not None:

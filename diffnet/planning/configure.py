@@ -132,7 +132,7 @@ def _noise_of_form(
     if not form.previous:
         return noise, None
     noise, added = plan_refining_noise(noise, f, task, form.coarsening, reasons)
-    return noise, CascadePlan(form.previous, added)
+    return noise, CascadePlan(form.previous, "low", added)
 
 
 def _in_code(overrides: dict[str, Any], code: CodePlan | None) -> dict[str, Any]:

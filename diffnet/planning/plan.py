@@ -93,11 +93,13 @@ class CodePlan(Record):
 class CascadePlan(Record):
     """What the network refines: images of the configuration `previous`, brought onto its own grid.
 
-    noise: training adds white noise of a standard deviation up to this to the coarse image and
-    tells the network how much it was; prediction adds half of it.
+    grid: of that one, where its preprocessed cases lie. noise: training adds white noise of a
+    standard deviation up to this to the coarse image and tells the network how much it was;
+    prediction adds half of it.
     """
 
     previous: str
+    grid: str
     noise: float
 
 

@@ -33,6 +33,7 @@ class AeKl(Recipe):
     adversarial_from: int = 1000
 
     purposes: ClassVar[frozenset[str]] = frozenset({"image", "anomaly", "ood"})
+    encodes: ClassVar[bool] = True
     papers: ClassVar[tuple[str, ...]] = (
         "Rombach, Blattmann, Lorenz, Esser, Ommer (2022). High-resolution image synthesis with "
         "latent diffusion models. arXiv:2112.10752",

@@ -24,12 +24,15 @@ def coded(c: Configuration, codec: Codec) -> Configuration:
     """What the network in the code's space is built from.
 
     A code of f^d times fewer positions with the same spread has a covariance whose largest
-    eigenvalue is f^d times smaller: so is the square of the largest noise level.
+    eigenvalue is f^d times smaller: so is the square of the largest noise level. A configuration
+    that was planned for codes has their levels already.
     """
     patch, std = codec.grid(c.patch), spread(c)
     fewer = math.prod(c.patch) / math.prod(patch)
     n = c.noise
-    high = min(n.sigma_max, max(n.sigma_max / math.sqrt(fewer), EXCESS * std))
+    high = n.sigma_max
+    if c.code is None:
+        high = min(high, max(high / math.sqrt(fewer), EXCESS * std))
     noise = replace(n, std=(std,) * codec.channels, sigma_max=high)
     size = codec.grid(c.shape if c.dims == 3 else c.shape[1:])
     return replace(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from ..data import UserError
 from ..diffusion import Codec, Diffusion, Method
-from ..planning import Configuration
+from ..planning import Configuration, NetworkPlan
 from .coding import coded, wavelet
 from .lookup import recipe_in
 from .recipe import Recipe
@@ -20,14 +20,16 @@ WAVELET = "wavelet"
 class Latent(Recipe):
     """Diffusion by `recipe` with its `knobs` on codes; by default rectified flow.
 
-    codec: "wavelet", or the recipe of the first stage, whose knobs are codec_knobs; `train --codec
-    RUN` fills them in and takes the run's weights, which this run keeps a copy of.
+    codec: "wavelet", or the recipe of the first stage, with its codec_knobs and the network that
+    was planned for it, codec_network (None: the configuration's own); `train --codec RUN` fills
+    them in and takes the run's weights, which this run keeps a copy of.
     """
 
     recipe: str = "flow"
     knobs: dict[str, Any] = field(default_factory=dict)
     codec: str = WAVELET
     codec_knobs: dict[str, Any] = field(default_factory=dict)
+    codec_network: NetworkPlan | None = None
 
     papers: ClassVar[tuple[str, ...]] = (
         "Rombach, Blattmann, Lorenz, Esser, Ommer (2022). High-resolution image synthesis with "
@@ -71,7 +73,8 @@ class Latent(Recipe):
         if self.codec == WAVELET:
             return wavelet(c)
         first = recipe_in(SHELF, self.codec).from_json(self.codec_knobs, f"knobs of {self.codec}")
-        made = getattr(first.build(c), "codec", None)
+        own = c if self.codec_network is None else replace(c, network=self.codec_network)
+        made = getattr(first.build(own), "codec", None)
         if not isinstance(made, Codec):
             raise UserError(
                 f"recipe {self.codec} is no first stage: it has no codes to diffuse. There are "

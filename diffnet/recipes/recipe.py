@@ -21,13 +21,14 @@ class Recipe(Record, ABC):
 
     needs: what the task's condition must carry ("image", "source", "label"). papers: what `cite`
     prints. purposes: of tasks that it serves. enough: steps after which training has nothing more
-    to learn.
+    to learn. encodes: whether it brings its own codec, and so takes none of a configuration's.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset()
     papers: ClassVar[tuple[str, ...]] = ()
     purposes: ClassVar[frozenset[str]] = frozenset({"image"})
     enough: ClassVar[int | None] = None
+    encodes: ClassVar[bool] = False
 
     @classmethod
     def fits(cls, task: Task) -> bool:

@@ -34,6 +34,7 @@ class Vq(Recipe):
     adversarial_from: int = 1000
 
     purposes: ClassVar[frozenset[str]] = frozenset({"image", "anomaly", "ood"})
+    encodes: ClassVar[bool] = True
     papers: ClassVar[tuple[str, ...]] = (
         "Khader et al. (2023). Denoising diffusion probabilistic models for 3D medical image "
         "generation. arXiv:2211.03364",

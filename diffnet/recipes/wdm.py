@@ -33,6 +33,7 @@ class WDM(Recipe):
     beta_min: float = 1e-4
     beta_max: float = 2e-2
 
+    encodes: ClassVar[bool] = True
     papers: ClassVar[tuple[str, ...]] = (
         "Friedrich, Wolleb, Bieder, Durrer, Cattin (2024). WDM: 3D wavelet diffusion models for "
         "high-resolution medical image synthesis. arXiv:2402.19043",

@@ -15,7 +15,7 @@ from .train import train
 
 if TYPE_CHECKING:
     from ..data import Dataset
-    from ..planning import Plan
+    from ..planning import Configuration, Plan
     from ..workflow.run import Run
 
 
@@ -82,7 +82,7 @@ def plan_and_train(
         diffnet plan-and-train Dataset001_Hippocampus --recipe flow --no-baseline
     """
     from ..data import Dataset
-    from ..workflow.planned import planned
+    from ..workflow.planned import chosen, planned
     from ..workflow.work import Work
 
     opened, place = Dataset.open(Path(dataset)), Work.of(Path(dataset), work)
@@ -91,20 +91,60 @@ def plan_and_train(
     wish = {"task": task, "settings": settings, "minutes": length, "gpu_memory": gpu_memory}
     shared = {"device": device, "work": work, "processes": many}
     say(make_plan(opened.folder, overrides=overrides, **wish, **shared).table())
-    how = {"configuration": configuration, "steps": steps, "minutes": length, "fold": fold}
-    how |= {"seed": seed, "workers": workers, **shared}
-    names = recipes_to_train(planned(place, opened), recipe, baseline)
-    runs = [train(opened.folder, recipe=name, **how) for name in names]
+    how = {"fold": fold, "seed": seed, "workers": workers, **shared}
+    plan = planned(place, opened)
+    wanted = chosen(plan, configuration)
+    length = {"steps": steps, "minutes": length}
+    runs = _baselines(opened, plan, wanted, recipe, length, how) if baseline else []
+    runs.append(_staged(opened, plan, wanted, recipe, length, how))
     return _reported(runs, opened, device, many)
 
 
-def recipes_to_train(plan: Plan, recipe: str | None, baseline: bool) -> list[str | None]:
-    """The recipe (None: the task's own), after the baseline that its results stand beside: a plain
-    regression network where something is given to regress from, a threshold for anomalies.
+def _baselines(
+    dataset: Dataset,
+    plan: Plan,
+    wanted: Configuration,
+    recipe: str | None,
+    length: dict[str, Any],
+    how: dict[str, Any],
+) -> list[Run]:
+    """What the result stands beside: a plain regression network where something is given to regress
+    from, a threshold for anomalies; none where that is what was asked for.
     """
-    given = plan.configurations[plan.default].image_channels > 0
-    plain = "regression" if given else "intensity_threshold" if plan.task == "anomaly" else None
-    return [plain, recipe] if baseline and plain and recipe != plain else [recipe]
+    from ..workflow.stages import without_codes
+
+    place = without_codes(plan, wanted)
+    given = place is not None and place.image_channels > 0
+    name = "regression" if given else "intensity_threshold" if plan.task == "anomaly" else None
+    if name in (None, recipe) or place is None:
+        return []
+    return [train(dataset.folder, configuration=place.name, recipe=name, **length, **how)]
+
+
+def _staged(
+    dataset: Dataset,
+    plan: Plan,
+    wanted: Configuration,
+    recipe: str | None,
+    length: dict[str, Any],
+    how: dict[str, Any],
+) -> Run:
+    """What the configuration builds on, then the configuration; another one where a first stage
+    turns out not to be good enough.
+    """
+    from ..workflow.gate import NotGoodEnough
+    from ..workflow.stages import stages_of
+
+    try:
+        for stage in stages_of(plan, wanted, recipe, **length):
+            run = train(dataset.folder, **vars(stage), **how)
+    except NotGoodEnough as error:
+        instead = wanted.code.otherwise if wanted.code is not None else ""
+        if not instead:
+            raise
+        say(f"{error}. Training configuration {instead} instead")
+        return _staged(dataset, plan, plan.configurations[instead], recipe, length, how)
+    return run
 
 
 def refuse_faults(dataset: Dataset, path: Path, processes: int) -> None:

@@ -66,7 +66,7 @@ def train(
     opened, place = Dataset.open(Path(dataset)), Work.of(Path(dataset), work)
     plan = planned(place, opened)
     wanted = chosen(plan, configuration)
-    recipe = recipe or TASKS[plan.task].from_json(plan.task_settings).recipe
+    recipe = recipe or wanted.recipe or TASKS[plan.task].from_json(plan.task_settings).recipe
     find_recipe(recipe)
     how = {"codec": codec, "knobs": read_knobs(recipe, knobs)}
     how |= {"steps": steps, "minutes": minutes, "name": name, "seed": seed}

@@ -11,6 +11,8 @@ from batchgenerators.transforms.color_transforms import GammaTransform
 from batchgenerators.transforms.noise_transforms import GaussianNoiseTransform
 from batchgenerators.transforms.spatial_transforms import MirrorTransform, SpatialTransform
 
+from .shown import COARSE
+
 SPATIAL = ("mirror", "flip", "rotate", "scale", "elastic")
 INTENSITY = ("gamma", "noise")
 
@@ -84,7 +86,8 @@ class Augmentation:
             found.append(GammaTransform((0.7, 1.5), retain_stats=True, p_per_sample=0.3))
         if "noise" in self.names:
             found.append(GaussianNoiseTransform((0.0, 0.02), p_per_sample=0.1))
-        given = [r for r in arrays if r not in (self.made, "label")] if found else []
+        kept = (self.made, "label", COARSE)
+        given = [r for r in arrays if r not in kept] if found else []
         changed = {}
         for role in given:
             data = {"data": arrays[role]}

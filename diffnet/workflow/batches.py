@@ -11,11 +11,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from ..data import LinearGuess, Store
-from ..diffusion import Batch
+from ..diffusion import Batch, Condition
 from ..planning import Configuration, Plan, scalars_of
 from ..tasks import Task
 from .augment import Augmentation
 from .guessing import guessed
+from .shown import COARSE, NOISED, SLAB, middle_of, part_on_grid, refining, slices_of
 
 Arrays = dict[str, np.ndarray]
 Known = dict[str, dict[str, np.ndarray]]
@@ -26,6 +27,10 @@ MEMORY = 1 << 30  # bytes of decompressed cases that one reading process may kee
 class Patches(Dataset):
     """Step number -> {role: (B, C, *patch)}, "label_index" (B,) where a class conditions, and what
     else is `known` of the cases: {"scalars": {case: numbers}, "text": {case: word numbers}}.
+
+    Where the configuration shows slabs, roles are (B, slab C, *patch), slice by slice, and "slab"
+    says so. Where it refines, "coarse" (B, C, *patch) is the coarse image, from the grid beside the
+    store's, with noise of which "noised" (B,) is the share of the planned one.
 
     What a step holds depends on (seed, rank, step) only: a run that resumes at a step sees what it
     would have seen. `roles` are read from the store; values outside a volume are its edge's.
@@ -48,9 +53,15 @@ class Patches(Dataset):
         generator = np.random.default_rng([self.seed, self.rank, step])
         n = self.batch_size or self.configuration.training.batch_size
         drawn = [self._example(generator) for _ in range(n)]
-        arrays = {r: np.stack([d[r] for d in drawn]) for r in self.roles}
+        refines, depth = self.configuration.cascade is not None, self.configuration.slab
+        moved = [*self.roles, COARSE] if refines else self.roles
+        arrays = {r: np.stack([d[r] for d in drawn]) for r in moved}
         if self.augmentation is not None:
             arrays = self.augmentation(arrays, generator)
+        if refines:
+            arrays[NOISED] = np.stack([d[NOISED] for d in drawn])
+        if depth > 1:
+            arrays[SLAB] = np.asarray(depth)
         if self.class_of:
             arrays["label_index"] = np.asarray([d["label_index"] for d in drawn])
         return arrays | {name: np.stack([d[name] for d in drawn]) for name in self.known}
@@ -61,6 +72,8 @@ class Patches(Dataset):
         centre = self._centre(case, shape, generator)
         region, padding = place(shape, self._window(), centre, generator)
         found = {role: self._read(case, role, region, padding) for role in self.roles}
+        if self.configuration.cascade is not None:
+            found |= self._coarse(case, region, padding, generator)
         if self.class_of:
             found["label_index"] = np.asarray(self.class_of[case])
         return found | {name: of[case] for name, of in self.known.items()}
@@ -81,7 +94,39 @@ class Patches(Dataset):
         places = np.argwhere(label == generator.choice(values))
         return tuple(int(v) for v in places[generator.integers(len(places))])
 
+    def _coarse(self, case, region, padding, generator) -> Arrays:
+        """The coarse image at a region of the fine grid, and how much noise it carries."""
+        plan, role = self.configuration.cascade, self.roles[0]
+        store = Store(self.store.folder.with_name(plan.grid))
+        fine, coarse = (s.entry(case)["geometry"]["spacing"] for s in (self.store, store))
+        ratio = [f / c for f, c in zip(fine, coarse, strict=True)]
+        key = (case, f"{COARSE} {role}")
+        if key not in self._kept:
+            self._keep(key, np.asarray(store.read(case, role)))
+        whole = self._kept[key] if key in self._kept else np.asarray(store.read(case, role))
+        share = generator.uniform()
+        size = self.store.shape(case, role)[1:]
+        part = part_on_grid(whole, size, ratio, region, share * plan.noise, generator)
+        part = np.pad(part, ((0, 0), *padding), mode="edge")
+        part = part[:, 0] if self.configuration.dims == 2 else part
+        return {COARSE: part, NOISED: np.asarray(share, np.float32)}
+
     def _read(self, case, role, region, padding) -> np.ndarray:
+        depth = self.configuration.slab
+        if depth > 1:
+            return self._slab(case, role, region, padding, depth)
+        part = self._part(case, role, region, padding)
+        return part[:, 0] if self.configuration.dims == 2 else part
+
+    def _slab(self, case, role, region, padding, depth) -> np.ndarray:
+        """(depth C, Y, X), slice by slice; beyond the ends the outermost slice goes on."""
+        at, last = region[0].start, self.store.shape(case, role)[1] - 1
+        wanted = np.clip(np.arange(at - depth // 2, at + depth // 2 + 1), 0, last)
+        deep = (slice(wanted[0], wanted[-1] + 1), *region[1:])
+        part = self._part(case, role, deep, padding)[:, wanted - wanted[0]]
+        return np.moveaxis(part, 1, 0).reshape(-1, *part.shape[2:])
+
+    def _part(self, case, role, region, padding) -> np.ndarray:
         kept = self._whole(case, role) if self._small(case, role) else None
         part = (
             kept[(slice(None), *region)]
@@ -90,7 +135,7 @@ class Patches(Dataset):
         )
         if any(p != (0, 0) for p in padding):
             part = np.pad(part, ((0, 0), *padding), mode="edge")
-        return part[:, 0] if self.configuration.dims == 2 else part
+        return part
 
     def _small(self, case, role) -> bool:
         size = 4 * int(np.prod(self.store.shape(case, role)))
@@ -102,10 +147,13 @@ class Patches(Dataset):
         if key in self._kept:
             return self._kept[key]
         array = np.asarray(self.store.read(case, role))
+        self._keep(key, array)
+        return array
+
+    def _keep(self, key: tuple[str, str], array: np.ndarray) -> None:
         if self._bytes + array.nbytes < MEMORY:
             self._kept[key] = array
             self._bytes += array.nbytes
-        return array
 
 
 def place(
@@ -137,6 +185,10 @@ def assemble(
     arrays: dict[str, Tensor], task: Task, guess: LinearGuess | None, label: Tensor | None = None
 ) -> Batch:
     """Arrays of one step to a Batch; what physics knows is simulated, from the target alone."""
+    depth = int(arrays.get(SLAB, 1))
+    if depth > 1:
+        batch = middle_of(assemble(slices_of(arrays, depth), task, guess), depth)
+        return replace(batch, condition=with_known(batch.condition, arrays, label))
     target = task.as_target(made_of(arrays, task))
     measurement = task.measured(target)
     given = task.simulate(target) if measurement is None else measurement.first_look()
@@ -144,10 +196,18 @@ def assemble(
     if given is None and roles:
         given = torch.cat([arrays[role].float() for role in roles], 1)
     condition = replace(task.condition(given, label), measurement=measurement)
-    condition = replace(condition, **{n: arrays[n] for n in ("scalars", "text") if n in arrays})
+    condition = with_known(condition, arrays, condition.label)
     if guess is not None:
         condition = replace(condition, source=guessed(guess, given, target))
+    if COARSE in arrays:
+        condition = refining(condition, arrays[COARSE].float(), arrays[NOISED])
     return Batch(target.float(), condition)
+
+
+def with_known(condition: Condition, arrays: dict[str, Tensor], label: Tensor | None) -> Condition:
+    """The same condition with what is told of a case by classes, numbers and words."""
+    more = {n: arrays[n] for n in ("scalars", "text") if n in arrays}
+    return replace(condition, label=label, **more)
 
 
 def made_of(arrays: dict[str, Tensor], task: Task) -> Tensor:

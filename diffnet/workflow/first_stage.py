@@ -36,7 +36,8 @@ def with_codec(
     run = Run.open(Path(codec))
     refuse_stranger(run, plan, c)
     about = run.card["recipe"]
-    return "latent", {**inside, "codec": about["name"], "codec_knobs": about["knobs"]}, run
+    inside |= {"codec": about["name"], "codec_knobs": about["knobs"]}
+    return "latent", {**inside, "codec_network": run.configuration.network.to_json()}, run
 
 
 def refuse_stranger(run: Run, plan: Plan, c: Configuration) -> None:
@@ -64,6 +65,21 @@ def refuse_stranger(run: Run, plan: Plan, c: Configuration) -> None:
     if not isinstance(codec, Codec):
         raise FirstStageError(
             f"{run.folder} is a run of {run.card['recipe']['name']}, which has no codes to diffuse"
+        )
+    refuse_other_code(codec, run, c)
+
+
+def refuse_other_code(codec: Codec, run: Run, c: Configuration) -> None:
+    """FirstStageError: the configuration was planned for codes of another size."""
+    if c.code is None:
+        return
+    found = (tuple(codec.network.factor), codec.channels)
+    if found != (c.code.factor, c.code.channels):
+        raise FirstStageError(
+            f"configuration {c.name} is planned for codes {list(c.code.factor)} times coarser with "
+            f"{c.code.channels} channels, and those of {run.folder} are {list(found[0])} times "
+            f"coarser with {found[1]}: train configuration {c.code.first_stage}, or plan with "
+            "--set latent.code.factor= and latent.code.channels="
         )
 
 

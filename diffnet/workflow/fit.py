@@ -25,6 +25,7 @@ from .held_out import LABEL, HeldOut, fixed_batches, look, with_weights
 from .journal import Journal
 from .overfitting import overfitting
 from .peak import forget_peak, peak_memory_mb
+from .previous import keep_previous
 from .run import Run, refuse_other_run, versions
 from .train import Budget, Step, Trainer, train
 
@@ -39,6 +40,7 @@ class Fit:
     """Everything that one training needs. `classes`: case -> class index, empty without classes.
 
     known: what else conditions, see Patches. first_stage: the run whose codes are diffused.
+    coarser: the run whose images this one refines.
     """
 
     run: Run
@@ -58,12 +60,13 @@ class Fit:
     workers: int = 0
     known: Known = field(default_factory=dict)
     first_stage: Run | None = None
+    coarser: Run | None = None
     _last: dict[str, float] = field(default_factory=dict)
     _notice: str = ""
 
     def __post_init__(self) -> None:
         self.c = self.plan.configurations[self.configuration]
-        self.task = TASKS[self.plan.task].from_json(self.plan.task_settings)
+        self.task = TASKS[self.plan.task].from_json(self.plan.task_settings).on(self.c.coarsening)
         self.built: Recipe = find_recipe(self.recipe).from_json(self.knobs)
         refuse_purpose(self.built, self.recipe, self.task)
         refuse_unmet(self.built, self.recipe, self.task.offers, self.plan.task)
@@ -101,6 +104,8 @@ class Fit:
             return
         if self.first_stage is not None:
             take_codec(method, self.first_stage)
+        if self.coarser is not None and self.processes.first:
+            keep_previous(self.run, self.coarser)
         # The same examples for every process, so that all measure the same.
         feed = self._feed(self.train_cases, None, rank=0)
         many = min(MEASURED, -(-2 * len(self.train_cases) // self.c.training.batch_size))
@@ -228,6 +233,7 @@ class Fit:
         self.run.write_card(card)
 
     def _card(self, trainer: Trainer, finished: bool) -> dict[str, Any]:
+        built_on = self.first_stage or self.coarser
         return {
             "recipe": {"name": self.recipe, "knobs": self.built.to_json()},
             "papers": list(self.built.papers),
@@ -238,6 +244,7 @@ class Fit:
             "cases": {"train": list(self.train_cases), "val": list(self.val_cases)},
             "split": self.split_rule,
             "seed": self.seed,
+            "built_on": built_on.folder.name if built_on else None,
             "versions": versions(),
             "parameters": sum(p.numel() for p in trainer.method.parameters()),
             "training": {

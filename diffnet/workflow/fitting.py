@@ -9,6 +9,7 @@ from typing import Any
 
 from ..data import Dataset, UserError
 from ..planning import Configuration, Plan
+from ..recipes import find_recipe
 from .batches import known_of
 from .distributed import Processes
 from .first_stage import with_codec
@@ -16,6 +17,7 @@ from .fit import Fit
 from .gate import pass_gate
 from .learnable import classes_of, learnable
 from .preprocess import preprocess
+from .previous import previous_run
 from .run import Run, pick_device
 from .splits import split_of
 from .train import Budget
@@ -44,18 +46,26 @@ def fitting(
     progress: Progress | None = None,
 ) -> Fit:
     """Everything that `Fit` needs; preprocesses what is missing (the first of several processes
-    does). codec: see `with_codec`.
+    does). codec: see `with_codec`; None is what the configuration is planned for.
+
+    PreviousMissing: the configuration builds on a run that is not there.
     """
     together = Processes(pick_device(device))
-    if together.first:
-        store = preprocess(dataset, plan, configuration, work.folder, processes, progress)
-    together.wait()
-    if not together.first:
-        store = preprocess(dataset, plan, configuration, work.folder, 1)
-    named, knobs, first_stage = with_codec(recipe, knobs or {}, codec, plan, configuration)
     cases = dataset.cases("train")
     fields = {c.id: c.fields for c in cases}
     split = learnable(dataset, plan, split_of(work.splits, cases, fold))
+    before = None
+    if configuration.previous and codec is None:
+        before = previous_run(work, plan, configuration, split.train)
+    knobs = {**planned_knobs(plan, configuration, recipe), **(knobs or {})}
+    codes = codec or planned_codec(configuration, recipe, before)
+    named, knobs, first_stage = with_codec(recipe, knobs, codes, plan, configuration)
+    for c in read_by(plan, configuration):
+        if together.first:
+            store = preprocess(dataset, plan, c, work.folder, processes, progress)
+        together.wait()
+        if not together.first:
+            store = preprocess(dataset, plan, c, work.folder, 1)
     if first_stage is not None:
         pass_gate(first_stage, store, split.val)
     return Fit(
@@ -76,7 +86,29 @@ def fitting(
         workers=wanted_workers(workers, together, configuration),
         known=known_of(plan, fields),
         first_stage=first_stage,
+        coarser=before if configuration.cascade is not None else None,
     )
+
+
+def read_by(plan: Plan, c: Configuration) -> list[Configuration]:
+    """The configurations whose preprocessed cases a training reads; its own last."""
+    return [c] if c.cascade is None else [plan.configurations[c.cascade.previous], c]
+
+
+def planned_codec(c: Configuration, recipe: str, before: Run | None) -> str | None:
+    """What `with_codec` takes, where the configuration works on codes and the recipe has none."""
+    if c.code is None or find_recipe(recipe).encodes:
+        return None
+    return c.code.kind if before is None else str(before.folder)
+
+
+def planned_knobs(plan: Plan, c: Configuration, recipe: str) -> dict[str, Any]:
+    """Those of a first stage that the plan decided for the codes it is trained for."""
+    for other in plan.configurations.values():
+        code = other.code
+        if code is not None and code.first_stage == c.name and code.kind == recipe:
+            return {"factor": max(code.factor), "latent": code.channels}
+    return {}
 
 
 def wanted_budget(c: Configuration, steps: int | None, minutes: float | None) -> Budget:

@@ -15,6 +15,11 @@ from .first_stage import FirstStageError
 from .run import Run
 from .scans import as_array, as_tensor
 
+
+class NotGoodEnough(FirstStageError):
+    """A first stage that loses too much, or cannot be judged."""
+
+
 MOST_CASES, MOST_SLICES = 24, 8
 LOST = {"made": 0.05, "given": 0.01}  # share of the variance that may be lost, by what the task is
 FILE = "reconstruction.json"
@@ -46,11 +51,11 @@ class Reconstruction(Record):
 
 
 def pass_gate(run: Run, store: Store, cases: Sequence[str]) -> Reconstruction:
-    """Measure the first stage, keep the result in its folder. FirstStageError: it is not good."""
+    """Measure the first stage, keep the result in its folder. NotGoodEnough: it is not."""
     found = reconstruction(run, store, cases)
     write_json(run.folder / FILE, found.to_json())
     if not found.good:
-        raise FirstStageError(
+        raise NotGoodEnough(
             f"the first stage {run.folder} does not give images back well enough: {found}. Train "
             "it longer, with more --knob latent= or a smaller --knob factor=; or leave it out: "
             "--codec wavelet loses nothing, and without --codec patches serve"
@@ -62,7 +67,7 @@ def pass_gate(run: Run, store: Store, cases: Sequence[str]) -> Reconstruction:
 def reconstruction(run: Run, store: Store, cases: Sequence[str]) -> Reconstruction:
     """Of at most 24 cases, evenly spread, and of 8 slices of each for a network in 2-D."""
     if not cases:
-        raise FirstStageError("no case was held out, so that the first stage cannot be judged")
+        raise NotGoodEnough("no case was held out, so that the first stage cannot be judged")
     codec, dims, task = run.method.codec, run.configuration.dims, run.task
     pairs = []
     for case in list(cases)[:: -(-len(cases) // MOST_CASES)]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from ..data import UserError
 from ..diffusion import Answers, Diffusion, Forgotten, Method
+from .cascade import Cascade
 from .run import Run
 
 
@@ -40,6 +41,8 @@ def guided(method: Method, run: Run, wish: Asked | None) -> Method:
     """`method`, set to guide as asked; None is as its recipe says. GuidanceError: it cannot."""
     if isinstance(method, Answers):
         return Answers([guided(member, run, wish) for member in method.members])
+    if isinstance(method, Cascade):
+        return method.each(lambda step, own: guided(step, own, wish))
     c, task = run.configuration, run.task
     known = bool(c.classes or c.scalars or c.words or task.steers)
     if wish is not None and wish.weight != 1:

@@ -17,17 +17,19 @@ from ..data import UserError, Volume, file_ending
 from ..diffusion import Condition, Method
 from ..tasks import Inpainting, Reconstruction
 from .anomalies import examine, unfamiliar
+from .cascade import with_coarse
 from .detection import detection_of, familiarity_of
 from .drawing import Drawing, drawing_of, with_sampler
 from .draws import draw
-from .fit import peak_memory_mb
 from .guessing import guessed
 from .ledger import Done, Ledger, Predictions, case_key, settings_key
 from .measurement_files import MEASURED
 from .measurements import MeasuredScan, read_measured
+from .peak import peak_memory_mb
 from .results import result_path, result_volume, simulated_volumes, spread_volume, write_result
 from .run import Run, pick_device
 from .scans import Scan, read_scan
+from .shown import slab_of
 
 if TYPE_CHECKING:
     from .edits import Edit
@@ -219,13 +221,16 @@ class _Job:
         if run.plan.guess is not None:
             source = guessed(run.plan.guess, given, like)
             condition = replace(condition, source=source)
+        if run.configuration.slab > 1:
+            condition = replace(condition, image=slab_of(condition.image, run.configuration.slab))
         return like, condition
 
 
 def ready(run: Run, drawing: Drawing, device: torch.device) -> Method:
     """The run's method on a device, set to draw; the caller's random numbers stay as they are."""
     with torch.random.fork_rng(devices=[]):  # weights are drawn before they are loaded
-        return with_sampler(run.method, run.configuration, drawing).to(device)
+        fine = with_sampler(run.method, run.configuration, drawing).to(device)
+        return with_coarse(run, fine, drawing, device)
 
 
 def case_seeds(case: str, drawing: Drawing) -> list[int]:

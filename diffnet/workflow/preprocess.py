@@ -87,9 +87,10 @@ def store_folder(work: Path, configuration: Configuration) -> Path:
 
 def preparation(plan: Plan, configuration: Configuration) -> Preparation:
     """What a plan says about making arrays of a case's files."""
-    flat = plan.dims == 2
+    flat, coarsening = plan.dims == 2, configuration.coarsening
     return Preparation(
         spacing=None if flat else configuration.spacing,
+        coarsening=coarsening if flat and max(coarsening) > 1 else None,
         transpose=(0, 1, 2) if flat else configuration.transpose,
         rules=dict(plan.scales),
         labels=dict(plan.labels),

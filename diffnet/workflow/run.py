@@ -22,6 +22,7 @@ from ..tasks import TASKS, Task
 
 CARD = "card.json"
 WEIGHTS = "weights.safetensors"
+PREVIOUS = "previous"  # folder within that of a run which refines another's images
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,19 @@ class Run:
 
     @cached_property
     def task(self) -> Task:
-        return TASKS[self.plan.task].from_json(self.plan.task_settings)
+        """On this run's grid."""
+        task = TASKS[self.plan.task].from_json(self.plan.task_settings)
+        return task.on(self.configuration.coarsening)
+
+    @cached_property
+    def previous(self) -> Run:
+        """The run whose images this one refines. RecordError: there is none, or it is gone."""
+        if self.configuration.cascade is None or not (self.folder / PREVIOUS / CARD).is_file():
+            raise RecordError(
+                f"{self.folder} keeps no run in {PREVIOUS}/ whose images it could refine. It is "
+                "put there when training starts; folds of a cascade are predicted with one by one"
+            )
+        return Run(self.folder / PREVIOUS)
 
     @cached_property
     def recipe(self) -> Recipe:
@@ -81,8 +94,8 @@ class Run:
     @property
     def weights_key(self) -> str:
         """A hash that changes with the weights; empty while there are none."""
-        path = self.folder / WEIGHTS
-        return file_hash(path).hex() if path.is_file() else ""
+        parts = [self.folder / WEIGHTS, self.folder / PREVIOUS / WEIGHTS]
+        return "".join(file_hash(path).hex() for path in parts if path.is_file())
 
     @property
     def members(self) -> tuple[Run, ...]:
@@ -91,7 +104,7 @@ class Run:
 
     def write_card(self, card: dict[str, Any]) -> None:
         write_json(self.folder / CARD, card)
-        for known in ("card", "plan", "task", "recipe", "method"):
+        for known in ("card", "plan", "task", "previous", "recipe", "method"):
             self.__dict__.pop(known, None)
 
     def write_weights(self, weights: dict[str, Tensor]) -> None:

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from ..data import UserError
-from ..diffusion import Batch, Condition, Method
+from ..diffusion import Batch, Condition, Method, Solved
 from ..planning import Configuration, Plan
-from ..recipes import Solved, find_recipe
+from ..recipes import find_recipe
 from ..tasks import TASKS
 from .drawing import Drawing, own_sampler
 from .draws import draw

@@ -1,0 +1,145 @@
+"""Does every row of documentation/systems.csv train and predict through the ordinary commands?
+
+Run: python benchmarks/systems.py [--only R036 dit] [--jobs 1]. Each row on a phantom of its task:
+plan, train two steps (after its first stage, where it has one), predict; where the paper asks for
+many calls at sampling, four are made. Prints a line a row and ends with 1 if one of them failed.
+
+The table's columns: settings are the task's, as `plan --settings` takes them; options are dims=3,
+codec=wavelet or the recipe of a first stage, and knobs of the recipe.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import sys
+import tempfile
+import time
+import traceback
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from diffnet.data import write_phantom
+from diffnet.recipes import find_recipe
+from diffnet.verbs.plan import plan
+from diffnet.verbs.predict import predict
+from diffnet.verbs.train import train
+from diffnet.workflow.drawing import DrawingError
+from diffnet.workflow.run import Run
+
+TABLE = Path(__file__).parents[1] / "documentation" / "systems.csv"
+# a setting that needs another phantom than its task's: that one, and what to tell the task of it
+PHANTOMS = {
+    "maps=true": ("segmentation", ()),
+    "weak=true": ("classification", ("healthy=class", "normal=healthy")),
+}
+SIZE = {2: 24, 3: 16}
+FIRST_STAGE = 400  # steps after which it gives images back well enough to be built on
+FEW = {"calls": 4, "resamples": 2, "starts": 2}  # of networks that know nothing yet
+
+
+@dataclass(frozen=True)
+class Row:
+    """One published system, as it runs here."""
+
+    id: str
+    recipe: str
+    task: str
+    settings: tuple[str, ...]
+    options: dict[str, str]
+
+    @classmethod
+    def of(cls, cells: dict[str, str]) -> Row:
+        options = dict(word.split("=", 1) for word in (cells.get("options") or "").split())
+        return cls(
+            cells["id"], cells["recipe"], cells["task"], tuple(cells["settings"].split()), options
+        )
+
+    @property
+    def phantom(self) -> tuple[str, tuple[str, ...]]:
+        """(the kind of phantom, all settings of the task)."""
+        for setting in self.settings:
+            if setting in PHANTOMS:
+                kind, more = PHANTOMS[setting]
+                return kind, (*self.settings, *more)
+        return self.task, self.settings
+
+
+def run(row: Row, folder: Path) -> str:
+    """Plan, train and predict; what was made, in words."""
+    dims = int(row.options.get("dims", 2))
+    kind, settings = row.phantom
+    data = write_phantom(folder / f"Dataset900_{kind}", kind, dims, 8, SIZE[dims])
+    shared = {"work": folder / "work", "processes": 1}
+    plan(data, task=row.task, settings=list(settings), minutes=0.5, device="cpu", **shared)
+    how = {"device": "cpu", "workers": 0, "steps": 2, **shared}
+    how |= {"configuration": "3d_fullres"} if dims == 3 else {}
+    codec = row.options.get("codec")
+    if codec not in (None, "wavelet"):
+        first = how | {"steps": FIRST_STAGE, "knobs": ["factor=2"]}
+        codec = str(train(data, recipe=codec, **first).folder)
+    knobs = {k: v for k, v in row.options.items() if k not in ("dims", "codec")}
+    has = {f.name for f in fields(find_recipe(row.recipe))}
+    knobs = {k: v for k, v in FEW.items() if k in has} | knobs
+    said = [f"{k}={v}" for k, v in knobs.items()]
+    made = train(data, recipe=row.recipe, codec=codec, knobs=said, **how)
+    return predicted(made, data, folder / "out")
+
+
+def predicted(made: Run, data: Path, out: Path) -> str:
+    """The number of files that prediction wrote; few calls where the recipe leaves them open."""
+    given = {"scans": data / "labelsTr" if made.task.steers else data}
+    if not (made.task.scanned or made.task.steers):
+        given = {"cases": 2}
+    elif getattr(made.task, "measures", made.task.purpose == "reconstruct"):
+        given["simulate"] = True
+    given |= {"out": out, "device": "cpu", "trust_range": bool(made.task.scanned)}
+    try:
+        found = predict(made.folder, steps=3, **given)
+    except DrawingError:  # a recipe of one call
+        found = predict(made.folder, **given)
+    files = [p for p in out.rglob("*") if p.is_file() and p.suffix not in (".json", ".csv")]
+    if not files:
+        raise RuntimeError(f"prediction wrote nothing: {found}")
+    return f"{len(files)} files"
+
+
+def tried(row: Row) -> tuple[bool, str]:
+    said = io.StringIO()
+    try:
+        with tempfile.TemporaryDirectory() as folder, redirect_stdout(said), redirect_stderr(said):
+            return True, run(row, Path(folder))
+    except Exception as error:  # every row is tried, whatever becomes of the others
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        return (
+            False,
+            f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})",
+        )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", nargs="*", default=[], help="ids or recipes")
+    only = set(parser.parse_args().only)
+    with TABLE.open(newline="") as file:
+        rows = [Row.of(cells) for cells in csv.DictReader(file)]
+    rows = [row for row in rows if not only or only & {row.id, row.recipe}]
+    failed = 0
+    for row in rows:
+        began = time.perf_counter()
+        good, said = tried(row)
+        failed += not good
+        words = (row.id, row.recipe, row.task, *row.settings, *map("=".join, row.options.items()))
+        print(
+            f"{'ok ' if good else 'NO '} {' '.join(words)}: {said}, "
+            f"{time.perf_counter() - began:.1f} s",
+            flush=True,
+        )
+    print(f"{failed} of {len(rows)} rows failed" if failed else f"all {len(rows)} rows run")
+    return int(failed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

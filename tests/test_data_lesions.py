@@ -87,3 +87,26 @@ def test_volumes_are_smoothed_in_three_dimensions() -> None:
     found = np.zeros((9, 9, 9), np.float32)
     found[4] = 1.0  # one slice alone
     assert cleaned(found, np.ones_like(found, bool), MapCleaning(median=3)).max() == 0
+
+
+def test_own_histogram_takes_scale_and_level_of_a_scan_away() -> None:
+    """a map and 3 a + 1 come to the same; of a normal law, values above the median are |z|."""
+    rng = np.random.default_rng(0)
+    found, inside = rng.normal(size=(1, 200, 200)), np.ones((1, 200, 200), bool)
+    own = MapCleaning(median=1, histogram=True)
+    one, other = (cleaned(x, inside, own) for x in (found, 3 * found + 1))
+    np.testing.assert_allclose(one, other, atol=1e-5)
+    np.testing.assert_allclose(one, found.clip(min=0), atol=0.03)
+    assert one.min() == 0
+
+
+def test_own_histogram_looks_at_the_body_alone_and_leaves_flat_maps() -> None:
+    rng = np.random.default_rng(1)
+    found, inside = rng.random((1, 20, 20)), np.zeros((1, 20, 20), bool)
+    inside[:, 5:15, 5:15] = True
+    own = MapCleaning(median=1, histogram=True)
+    louder = np.where(inside, found, 100.0)
+    np.testing.assert_array_equal(cleaned(found, inside, own), cleaned(louder, inside, own))
+    flat = np.full((1, 20, 20), 2.0)
+    np.testing.assert_array_equal(cleaned(flat, inside, own), np.where(inside, 2, 0))
+    assert cleaned(found, np.zeros_like(inside), own).max() == 0

@@ -108,7 +108,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=1.5)
+    parser.add_argument("--minutes", type=float, default=1.25)
     parser.add_argument("--facts", nargs="*", default=["sigma", "residual"])
     given = parser.parse_args()
     places = {s.name: Place(s, given.data, given.work, given.minutes) for s in STUDIES}

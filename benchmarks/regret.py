@@ -1,6 +1,6 @@
 """The automatic plan against hand-set alternatives of equal budget: who is better, by how much?
 
-    python benchmarks/regret.py --data D --work W [--minutes 1.5] [--only Dataset008_MedNIST]
+    python benchmarks/regret.py --data D --work W [--minutes 1.25] [--only Dataset008_MedNIST]
 
 Trains, predicts and measures what is not there yet, then prints a table for every dataset and one
 of regret: error of the automatic plan over that of the best row. With --train-only it stops before
@@ -76,7 +76,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=1.5)
+    parser.add_argument("--minutes", type=float, default=1.25)
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--rows", nargs="*", default=[])
     parser.add_argument("--train-only", action="store_true")

@@ -141,12 +141,12 @@ PAIRED = {"error": "rmse_foreground", "metrics": "psnr,ssim,mae,rmse"}
 STUDIES = (
     Study(
         "Dataset013_MSBrainSlices2D",
-        (NO_RESIDUAL, SIGMA_80, HALF_WIDTH, TWICE_WIDTH, LARGE_PATCH, MORE_BLANK),
+        (NO_RESIDUAL, SIGMA_80, HALF_WIDTH, TWICE_WIDTH, MORE_BLANK),
         **PAIRED,
     ),
     Study(
         "Dataset004_LowDoseCT",
-        (NO_RESIDUAL, HALF_WIDTH, TWICE_WIDTH, LARGE_PATCH),
+        (NO_RESIDUAL, HALF_WIDTH, TWICE_WIDTH),
         groups=("L096",),
         **PAIRED,
     ),
@@ -168,7 +168,7 @@ STUDIES = (
         "Dataset008_MedNIST",
         (SIGMA_80, HALF_WIDTH, TWICE_WIDTH, STEPS_10, STEPS_40),
         "fid",
-        made=192,
+        made=128,
     ),
     Study(
         "Dataset001_Hippocampus",

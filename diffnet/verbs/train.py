@@ -44,7 +44,7 @@ def train(
     name that `diffnet recipes` lists, or file.py:Class; default the task's own (edm for most).
     steps, minutes: when to stop; default the plan's steps. codec: what is diffused instead of
     voxels: wavelet, or the run folder of a first stage (ae_kl, vq). knobs: of the recipe, as
-    name=value. fold: train on
+    name=value; a configuration that builds on another's run takes the newest. fold: train on
     all but that of 5 folds, or all of them one after the other; default one hold-out. name: of
     the run's folder; default configuration-recipe, with the fold behind it. device: auto, cpu,
     cuda, mps. workers: processes that load batches; default one at most on a CPU, 8 on a GPU.

@@ -45,11 +45,11 @@ XRAY = {"healthy": "class", "normal": "normal"}
 WEAK = {**XRAY, "weak": True}
 LEFT_OUT = "Hand"
 EFFORT = {
-    MS: {"minutes": 2.0},
-    CHEST: {"minutes": 0.7, "every": 3},
+    MS: {"minutes": 1.2, "every": 2},
+    CHEST: {"minutes": 0.5, "every": 3},
     "Dataset008_MedNIST": {"every": 3},
     "Dataset004_LowDoseCT": {},
-    "Dataset017_OCT": {"minutes": 0.7},
+    "Dataset017_OCT": {"minutes": 0.5},
 }
 
 
@@ -57,8 +57,8 @@ def lines() -> list[Line]:
     """Everything that is measured, in order."""
     found = [Line("lesions", MS, "anomaly", r) for r in HEALTHY]
     found += [
-        Line("lesions", MS, "anomaly", "anoddpm", knobs={"calls": 50}),
-        Line("lesions", MS, "anomaly", "auto_ddpm", knobs={"calls": 15}),
+        Line("lesions", MS, "anomaly", "anoddpm", knobs={"calls": 25}),
+        Line("lesions", MS, "anomaly", "auto_ddpm", knobs={"calls": 10}),
         Line("lesions", MS, "anomaly", "vq", knobs={"factor": 2}),
         Line("lesions", MS, "anomaly", "ano_latent", knobs={"calls": 25}, codec="vq"),
         *claims(),
@@ -94,8 +94,8 @@ def lines() -> list[Line]:
 def claims() -> list[Line]:
     """The same network asked in one call and in many; networks of white noise and of simplex."""
     found = []
-    for noise, like in (("simplex", "anoddpm"), ("white", "50 calls, white")):
-        for calls in (50, 5, 1):
+    for noise, like in (("simplex", "anoddpm"), ("white", "25 calls, white")):
+        for calls in (25, 5, 1):
             title, knobs = f"{calls} calls, {noise}", {"calls": calls, "noise": noise}
             of = "" if title == like else like
             found.append(Line("claims", MS, "anomaly", "anoddpm", knobs=knobs, name=title, like=of))

@@ -479,3 +479,41 @@ def test_a_first_stage_heals_by_giving_back() -> None:
     assert not method.random
     errors = method.errors(x, Condition())
     torch.testing.assert_close(errors[:, 0], (expected - x).square().flatten(1).mean(1))
+
+
+class TwoKinds(Denoiser):
+    """E[x_0 | x_t] where x_0 is everywhere +0.5 or everywhere -0.5."""
+
+    def __init__(self, process) -> None:
+        super().__init__()
+        self.process = process
+
+    def forward(self, x_t, t, condition):
+        a, _, c = self.process.coefficients(t)
+        odds = (x_t.flatten(1).sum(1) * a / c**2 * 0.5).tanh()
+        return 0.5 * over(odds, x_t).expand_as(x_t)
+
+
+@pytest.mark.parametrize("recipe", ["diffpure", "mdda"])
+def test_purified_images_are_classified_right_again(recipe: str) -> None:
+    """A user's classifier falls for a small step along its gradient; noise and return undo it."""
+    torch.manual_seed(0)
+    c = tiny_plan("purification").configurations["2d"]
+    knobs = {"diffpure": {"start": 0.1}, "mdda": {"starts": (0.05, 0.1)}}[recipe]
+    method = RECIPES[recipe](calls=8, **knobs).build(c)
+    method.denoiser = TwoKinds(method.denoiser.process)
+    place = torch.arange(16)
+    pattern = (-1.0) ** (place[:, None] + place)
+    weights = (1 + 20 * pattern) / 256
+
+    def classified(x):
+        return (x * weights).sum((1, 2, 3)) > 0
+
+    kind = torch.tensor([True, False]).repeat(10)
+    clean = torch.where(kind, 0.5, -0.5)[:, None, None, None].expand(20, 1, 16, 16)
+    attacked = clean - 0.06 * clean.sign() * weights.sign()
+    assert (classified(clean) == kind).all()
+    assert not (classified(attacked) == kind).any()
+    purified = method.sample(attacked, Condition(source=attacked))
+    assert (classified(purified) == kind).all()
+    assert (purified - clean).abs().mean() < 0.1 * (attacked - clean).abs().mean()

@@ -81,16 +81,8 @@ class Bench:
         if not line.like:
             return fit()
         base = next(x for x in lines() if (x.title, x.dataset) == (line.like, line.dataset))
-        self.take(fit, Run.open(run.folder.parent / base.folder))
+        take(fit, Run.open(run.folder.parent / base.folder))
         return run
-
-    def take(self, fit: Fit, base: Run) -> None:
-        """The network of `base` with the knobs of `fit`; strength and threshold chosen anew."""
-        recipe = {"name": fit.recipe, "knobs": fit.built.to_json()}
-        fit.run.write_card({**base.card, "recipe": recipe, "papers": list(fit.built.papers)})
-        fit.run.write_weights(base.method.state_dict())
-        device = fit.processes.device
-        calibrate(fit.run, fit.store, fit.val_cases, fit.train_cases, fit.classes, device)
 
     def measured(self, line: Line) -> Evaluation:
         run, dataset = self.trained(line), self.dataset(line.dataset)
@@ -100,6 +92,15 @@ class Bench:
         results = self.out / "results" / line.dataset / line.folder
         predict(run, scans, results, device=self.device)
         return evaluate(results, dataset.folder, task=line.task, settings=line.settings)
+
+
+def take(fit: Fit, base: Run) -> None:
+    """The network of `base` with the knobs of `fit`; strength and threshold chosen anew."""
+    recipe = {"name": fit.recipe, "knobs": fit.built.to_json()}
+    fit.run.write_card({**base.card, "recipe": recipe, "papers": list(fit.built.papers)})
+    fit.run.write_weights(base.method.state_dict())
+    device = fit.processes.device
+    calibrate(fit.run, fit.store, fit.val_cases, fit.train_cases, fit.classes, device)
 
 
 def threshold_of_intensity(dataset: Dataset) -> str:

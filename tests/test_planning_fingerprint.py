@@ -9,11 +9,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from handmade import volume as placed
 from handmade import write_dataset
 
 from diffnet.data import Dataset, UserError, Volume
 from diffnet.planning import Fingerprint, FingerprintError, fingerprint_rows, take_fingerprint
-from diffnet.planning.fingerprint_case import measure_case, neighbour_correlation, reduced
+from diffnet.planning.fingerprint_axes import axes_of, tilt_of
+from diffnet.planning.fingerprint_case import (
+    agreement_of,
+    measure_case,
+    neighbour_correlation,
+    reduced,
+)
 from diffnet.planning.modality import modality_of
 from diffnet.planning.registration import offset_between
 from diffnet.planning.spectrum import (
@@ -217,6 +224,12 @@ def test_geometry_intensity_and_labels_of_known_volumes(labelled):
     assert f.label_shares["organ"] == pytest.approx(10 / 3840)
     assert any("never" in n for n in f.notices)
     assert first.raters == 1
+    assert first.axes == "LPS"
+    assert first.tilt == pytest.approx(0, abs=1e-4)
+    histogram = channel.histogram
+    assert sum(histogram.shares) == pytest.approx(1, abs=1e-2) and len(histogram.shares) == 64
+    middle = np.linspace(histogram.low, histogram.high, 129)[1::2]
+    assert np.dot(middle, histogram.shares) == pytest.approx(10, abs=0.1)
 
 
 def test_fingerprint_survives_json_and_is_readable(labelled, tmp_path):
@@ -320,8 +333,41 @@ def test_several_raters_are_counted(tmp_path, rng):
     label = np.zeros((1, 12, 20, 16), np.uint8)
     (folder / "labelsTr").mkdir()
     for k in range(2):
+        label[0, 4, 5:8, 5 + k : 8 + k] = 1
         volume(label).write(folder / "labelsTr" / f"c0_{k:04d}.nii.gz")
-    assert take_fingerprint(Dataset.open(folder), 1).cases[0].raters == 2
+    f = take_fingerprint(Dataset.open(folder), 1)
+    assert f.cases[0].raters == 2
+    assert f.cases[0].agreement == pytest.approx(2 * 9 / (9 + 12)), "9 voxels, and 3 more"
+    assert any("Dice between two of them 0.857" in text for _, text in fingerprint_rows(f))
+
+
+def test_raters_agree_label_by_label():
+    a, b = np.zeros((2, 1, 4, 4), np.uint8)
+    assert agreement_of(np.stack([a, b])) is None, "nothing was drawn"
+    a[0, 0, :2], b[0, 0, 1:3] = 1, 1
+    a[0, 3], b[0, 3] = 2, 2
+    assert agreement_of(np.stack([a, b])) == pytest.approx((0.5 + 1) / 2)
+
+
+def test_cases_that_lack_a_role_are_named(tmp_path, rng):
+    cases = {f"c{i}": {"image": volume(cube(rng))} for i in range(3)}
+    cases["c1"]["label"] = volume(np.ones((1, 12, 20, 16), np.uint8))
+    folder = write_dataset(tmp_path / "d", cases, labels={"background": 0, "organ": 1})
+    f = take_fingerprint(Dataset.open(folder), 1)
+    assert [c.missing for c in f.cases] == [("label",), (), ("label",)]
+    assert any("2 cases have no label: c0, c2" in n for n in f.notices)
+
+
+@pytest.mark.parametrize("degrees", [0.0, 12.0, 30.0])
+def test_axes_and_tilt_of_a_turned_volume(degrees):
+    angle = np.radians(degrees)
+    turn = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0]])
+    direction = np.vstack([turn, [0, 0, 1]])
+    v = placed(np.zeros((1, 4, 4, 4), np.float32), direction=tuple(direction.ravel()))
+    assert axes_of(v) == "LPS" and tilt_of(v) == pytest.approx(degrees, abs=1e-5)
+    flipped = placed(np.zeros((1, 4, 4, 4)), direction=tuple((-direction).ravel()))
+    assert axes_of(flipped) == "RAI"
+    assert axes_of(placed(np.zeros((1, 1, 4, 4)))) == "", "a picture has no patient"
 
 
 @pytest.mark.parametrize("task", ["generation", "segmentation", "denoising"])

@@ -10,7 +10,8 @@ import numpy as np
 
 from ..data import LinearGuess, Record, UserError
 
-VERSION = 1
+VERSION = 2
+HISTOGRAM = 64  # bins
 
 
 class FingerprintError(UserError):
@@ -48,7 +49,9 @@ class CaseMeasure(Record):
 
     neighbours: correlation of adjacent slices along the through-plane axis. offset: of the target
     from the given image, in voxels. labels, components: voxels and connected parts by value of the
-    map.
+    map. agreement: mean Dice of pairs of raters, over labels. axes, tilt: where the file's x, y, z
+    run in the patient (LPS, ...) and by how many degrees they miss its axes. missing: channels,
+    and roles that other cases have, of which the case has no file.
     """
 
     case: str
@@ -68,6 +71,21 @@ class CaseMeasure(Record):
     neighbours: float | None = None
     offset: tuple[float, float, float] | None = None
     pixels: str = ""
+    agreement: float | None = None
+    axes: str = ""
+    tilt: float = 0.0
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Histogram(Record):
+    """Shares of the foreground's voxels in HISTOGRAM equal bins from low to high, in file units;
+    what lies beyond (a thousandth on each side) counts to the bins at the ends.
+    """
+
+    low: float
+    high: float
+    shares: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -100,6 +118,7 @@ class ChannelSummary(Record):
     noise: float
     floor: float
     slope: float
+    histogram: Histogram | None = None
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from scipy import ndimage
 
 from ..data import Case, Dataset, Volume, foreground_of, turned
 from .fingerprint import CaseMeasure, ChannelMeasure, FingerprintError
+from .fingerprint_axes import axes_of, tilt_of
 from .registration import offset_between
 from .spectrum import floor_std, high_pass_noise, radial_power, slope
 
@@ -31,11 +33,8 @@ class Measured:
 
 def measure_case(dataset: Dataset, case: Case) -> Measured:
     """Read one case and measure it. FingerprintError: no file, or spacing that is no spacing."""
-    volumes = {
-        role: turned(dataset.read(case, role))  # as `Geometry` does before it resamples
-        for role in ("image", "target", "label")
-        if role in case.files
-    }
+    read = {r: dataset.read(case, r) for r in ("image", "target", "label") if r in case.files}
+    volumes = {role: turned(v) for role, v in read.items()}  # as `Geometry` does first
     first = next(iter(volumes.values()), None)  # the label map, where there is nothing else
     if first is None:
         raise FingerprintError(f"case {case.id} has no file")
@@ -69,6 +68,10 @@ def measure_case(dataset: Dataset, case: Case) -> Measured:
         offset=_offset(volumes),
         pixels=hashlib.sha256(np.ascontiguousarray(given.array).tobytes()).hexdigest()[:16],
         raters=len(case.files.get("label", ())),
+        axes=axes_of(next(iter(read.values()))),
+        tilt=tilt_of(next(iter(read.values()))),
+        agreement=_agreement(dataset, case),
+        missing=_missing_channels(dataset, case),
         **_label_measures(volumes.get("label"), arrays),
     )
     return Measured(record, arrays)
@@ -239,6 +242,39 @@ def _label_measures(volume: Volume | None, arrays: dict[str, np.ndarray]) -> dic
         "labels": {_name(v): int(n) for v, n in zip(values, counts, strict=True)},
         "components": _components(x, [v for v in values if v > 0]),
     }
+
+
+def _agreement(dataset: Dataset, case: Case) -> float | None:
+    """Of the case's raters; None where there are fewer than two, or their grids differ."""
+    maps = [
+        dataset.read(case, "label", k).array[0] for k in range(len(case.files.get("label", ())))
+    ]
+    if len(maps) < 2 or len({m.shape for m in maps}) > 1:
+        return None
+    return agreement_of(np.stack(maps))
+
+
+def _missing_channels(dataset: Dataset, case: Case) -> tuple[str, ...]:
+    names = {"image": dataset.channels, "target": dataset.targets}
+    return tuple(
+        f"{role} channel {names[role][k]}"
+        for role, numbers in case.missing.items()
+        for k in numbers
+    )
+
+
+def agreement_of(maps: np.ndarray) -> float | None:
+    """Mean Dice over pairs of raters and labels that one of the two drew; None: nothing drawn.
+
+    maps: (raters, Z, Y, X).
+    """
+    found = []
+    for a, b in combinations(maps, 2):
+        for value in np.union1d(a, b):
+            if value > 0:
+                x, y = a == value, b == value
+                found.append(2 * float((x & y).sum()) / float(x.sum() + y.sum()))
+    return float(np.mean(found)) if found else None
 
 
 def _components(x: np.ndarray, values: Sequence[float]) -> dict[str, int]:

@@ -6,16 +6,19 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from ..data import Case, Dataset
 from .fingerprint import (
+    HISTOGRAM,
     CaseMeasure,
     ChannelMeasure,
     ChannelSummary,
     Fingerprint,
     FingerprintError,
+    Histogram,
     RoleSummary,
 )
 from .fingerprint_case import Measured
@@ -41,6 +44,7 @@ def pool(dataset: Dataset, cases: Sequence[Case], measured: Sequence[Measured]) 
     records = tuple(m.case for m in measured)
     notices: list[str] = []
     _require_one_kind(records)
+    records = _with_missing(records, notices)
     roles = {
         role: _pool_role(dataset, role, measured, notices)
         for role in ("image", "target")
@@ -73,6 +77,17 @@ def pool(dataset: Dataset, cases: Sequence[Case], measured: Sequence[Measured]) 
         near=near_of(measured),
         notices=tuple(notices),
     )
+
+
+def _with_missing(records: tuple[CaseMeasure, ...], notices: list[str]) -> tuple[CaseMeasure, ...]:
+    """Each case with the roles that others have and it lacks; that is also said."""
+    roles = {r.case: {*r.roles, *(["label"] if r.raters else [])} for r in records}
+    every = set().union(*roles.values())
+    told = [replace(r, missing=(*r.missing, *sorted(every - roles[r.case]))) for r in records]
+    for what in sorted({m for r in told for m in r.missing}):
+        lacking = [r.case for r in told if what in r.missing]
+        notices.append(f"{len(lacking)} cases have no {what}: {', '.join(lacking[:3])}")
+    return tuple(told)
 
 
 def _require_one_kind(records: Sequence[CaseMeasure]) -> None:
@@ -166,7 +181,17 @@ def _pool_channel(
         noise=float(np.median([m.noise for m in measures] / fair)),
         floor=float(np.median([m.floor for m in measures] / fair)),
         slope=float(np.median([m.slope for m in measures])),
+        histogram=_histogram(body),
     )
+
+
+def _histogram(body: np.ndarray) -> Histogram:
+    """Of the pooled foreground; a constant one fills the middle bin."""
+    low, high = (float(v) for v in np.percentile(body, [0.1, 99.9]))
+    if not high > low:
+        low, high = low - 0.5, low + 0.5
+    counts, _ = np.histogram(np.clip(body, low, high), HISTOGRAM, (low, high))
+    return Histogram(low, high, tuple(float(f"{n / body.size:.4g}") for n in counts))
 
 
 def _moments(parts: Sequence[tuple[float, float]]) -> tuple[float, float]:

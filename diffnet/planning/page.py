@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 
 from .fingerprint import ChannelSummary, Fingerprint
@@ -20,10 +22,12 @@ def fingerprint_rows(f: Fingerprint) -> Rows:
         ("task", f.task or "not said"),
         ("shape", f"median {by_axis(np.median(shapes, 0))}, {_range(shapes)} voxels (z, y, x)"),
         ("spacing", f"median {by_axis(np.median(spacings, 0))}, {_range(spacings)} mm"),
+        ("field of view", f"median {by_axis(np.median(shapes * spacings, 0))} mm"),
         ("file type", f"{f.file_ending}, {', '.join(sorted({c.dtype for c in f.cases}))}"),
         ("size", f"{sum(c.bytes for c in f.cases) / 1e9:.3g} GB as 32-bit numbers"),
         ("foreground", _foreground(f)),
     ]
+    rows += _axes(f)
     alike = f.median_of([c.neighbours for c in f.cases])
     if alike is not None:
         rows.append(("neighbouring slices", f"correlation {alike:.2f} (median)"))
@@ -97,7 +101,20 @@ def _label_rows(f: Fingerprint) -> Rows:
             (f"label {name}", f"{text}, {np.mean(parts):.3g} parts each" if parts else text)
         )
     raters = {c.raters for c in f.cases if c.raters}
-    return [*rows, ("raters", shown(tuple(sorted(raters))))] if raters and max(raters) > 1 else rows
+    if not raters or max(raters) < 2:
+        return rows
+    agree = f.median_of([c.agreement for c in f.cases])
+    said = "" if agree is None else f"; Dice between two of them {agree:.3f} (median)"
+    return [*rows, ("raters", shown(tuple(sorted(raters))) + said)]
+
+
+def _axes(f: Fingerprint) -> Rows:
+    """Orientation of volumes; 2-D images tell none."""
+    counts = Counter(c.axes for c in f.cases if c.axes)
+    if not counts:
+        return []
+    told = ", ".join(f"{axes} ({n})" for axes, n in counts.most_common(4))
+    return [("axes x, y, z", f"{told}; tilted by up to {max(c.tilt for c in f.cases):.3g} degrees")]
 
 
 def plan_rows(plan: Plan) -> Rows:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from diffusion_oracles import LinearDenoiser, Recording
@@ -11,8 +13,10 @@ from torch import Tensor, nn
 from diffnet.diffusion import (
     Ancestral,
     Batch,
+    Codec,
     Condition,
     Denoiser,
+    HaarWavelet,
     HighFrequencies,
     LogUniform,
     PredictorCorrector,
@@ -22,7 +26,16 @@ from diffnet.diffusion import (
     high_frequencies,
     over,
 )
-from diffnet.diffusion.inverse import SOLVERS, Adapted, Conditioned, NullSpace, SliceCoupled
+from diffnet.diffusion.inverse import (
+    SOLVERS,
+    Adapted,
+    Coded,
+    Conditioned,
+    NullSpace,
+    Resampled,
+    SliceCoupled,
+    on_codes,
+)
 from diffnet.diffusion.inverse.measured import Question
 from diffnet.diffusion.operators import (
     BlockMean,
@@ -33,6 +46,7 @@ from diffnet.diffusion.operators import (
     RealFourier,
     uniform,
 )
+from diffnet.diffusion.perpendicular import some_slices
 from diffnet.recipes import RECIPES
 from diffnet.tasks import Reconstruction
 
@@ -214,3 +228,132 @@ def test_a_shown_prior_is_brought_to_the_data_at_every_level() -> None:
         made = method.sample(torch.zeros_like(image), condition)
     zero = known.residual(torch.zeros_like(image))
     assert (known.residual(made) < 0.2 * zero).all()
+
+
+class Bent(Codec):
+    """A codec that is not linear: tanh behind block means."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+
+    def raw_code(self, x: Tensor) -> Tensor:
+        return torch.atanh(BlockMean((2, 2))(x).clamp(-0.99, 0.99))
+
+    def from_raw(self, z: Tensor, size) -> Tensor:
+        return 4 * BlockMean((2, 2)).adjoint(torch.tanh(z))
+
+    def grid(self, size) -> tuple[int, ...]:
+        return tuple(n // 2 for n in size)
+
+    def given_channels(self, channels: int) -> int:
+        return channels
+
+    def given(self, image: Tensor) -> Tensor:
+        return BlockMean((2, 2))(image)
+
+
+def test_linear_codes_are_measured_linearly() -> None:
+    """Adjoint, and the same residual for an image and for its code; means are shifted out."""
+    codec = HaarWavelet(2, 1)
+    codec.shift.copy_(torch.tensor([0.3, 0.0, 0.1, 0.0]))
+    operator = BlockMean((2, 1))
+    coded = Coded(operator, codec, (8, 8))
+    z = seeded(2, 4, 4, 4)
+    y = operator(seeded(2, 1, 8, 8, seed=1))
+    assert torch.allclose((coded(z) * y).sum(), (z * coded.adjoint(y)).sum(), rtol=1e-4)
+    x = 0.5 * seeded(2, 1, 8, 8, seed=3)
+    known = Measurement.simulate(x, operator, GaussianNoise(0.1))
+    moved = on_codes(known, codec, x)
+    assert torch.allclose(moved.residual(codec.encode(x)), known.residual(x), rtol=1e-4)
+    first = moved.first_look()
+    assert torch.allclose(codec.decode(first, (8, 8)), known.first_look(), atol=1e-5)
+
+
+def solved_on(codec: Codec, solver: str, calls: int):
+    """An untrained latent prior, which says that codes are white."""
+    c = configuration(2, (codec.channels, 0))
+    method = RECIPES["daps"](calls=calls).build(c).eval()
+    method.codec, method.sampler, method.solver = (
+        codec,
+        SOLVERS[solver](calls, LogUniform()),
+        solver,
+    )
+    return method
+
+
+@pytest.mark.parametrize("codec", [HaarWavelet(2, 1), Bent()])
+def test_resample_is_consistent_on_codes(codec: Codec) -> None:
+    """The image ends where its residual is that of the noise, whatever decodes it."""
+    image = codec.decode(0.3 * seeded(2, codec.channels, 4, 4), (8, 8))
+    known = Measurement.simulate(image, BlockMean((2, 2)), GaussianNoise(0.05))
+    method = solved_on(codec, "resample", 24)
+    with torch.no_grad():
+        made = method.sample(torch.zeros_like(image), Condition(measurement=known))
+    assert made.shape == image.shape
+    assert (known.residual(made) < 1.1).all()
+    assert (known.residual(torch.zeros_like(image)) > 1.5).all()
+
+
+def test_solvers_of_linear_problems_refuse_codes_that_are_not() -> None:
+    known = Measurement.simulate(torch.zeros(1, 1, 8, 8), BlockMean((2, 2)), GaussianNoise(0.1))
+    condition = Condition(measurement=known)
+    with torch.no_grad():
+        with pytest.raises(ValueError, match="--sampler resample or dps"):
+            solved_on(Bent(), "daps", 4).sample(torch.zeros(1, 1, 8, 8), condition)
+        made = solved_on(HaarWavelet(2, 1), "daps", 20).sample(torch.zeros(1, 1, 8, 8), condition)
+    assert (known.residual(made) < 2).all()
+
+
+@pytest.mark.parametrize("inner", ["resample", "dps", "daps"])
+def test_solvers_are_latent_recipes(inner: str) -> None:
+    """`--recipe resample --codec wavelet`, as training builds it."""
+    recipe = RECIPES["latent"](recipe=inner, knobs={"calls": 4}, codec="wavelet")
+    assert "reconstruct" in recipe.purposes
+    method = recipe.build(configuration(2, (1, 0))).eval()
+    image = 0.5 * seeded(2, 1, 8, 8)
+    known = Reconstruction(centre=0.25).measure(image)
+    with torch.no_grad():
+        made = method.sample(torch.zeros_like(image), Condition(measurement=known))
+    assert made.shape == image.shape
+    assert torch.isfinite(made).all()
+
+
+def test_a_fitted_estimate_is_put_back_among_noisy_ones() -> None:
+    """v = inf is the estimate with s of noise, v = 0 the DDIM move."""
+    x = torch.zeros(400, 1, 4, 4)
+    known = Measurement(torch.ones(400, 1, 4, 4), Identity(), GaussianNoise(0.01))
+    inner = LinearDenoiser(PROCESS, 0.5)
+    found = {}
+    for gamma in (1e-9, 1e9):
+        torch.manual_seed(0)
+        sampler = Resampled(3, LogUniform(), every=1, gamma=gamma, updates=400, rate=0.02)
+        sampler = replace(sampler, scale=1e-9)
+        walk = sampler.walk(inner, PROCESS.start(x), Condition(measurement=known))
+        found[gamma] = list(walk)[1]  # at the last level but one, behind the first fit
+    level = sampler.levels(PROCESS)[2]
+    assert found[1e9].mean().item() == pytest.approx(1, abs=0.02)
+    assert found[1e9].std().item() == pytest.approx(level, rel=0.15)
+    assert abs(found[1e-9].mean().item()) < 0.2
+
+
+def test_perpendicular_planes_learn_and_take_turns() -> None:
+    c = configuration(3, (1, 0))
+    method = RECIPES["tpdm"](calls=5, every=2).build(c)
+    volume = seeded(2, 1, 5, 6, 8)
+    for axis, size in ((0, (6, 8)), (1, (5, 8))):
+        some = some_slices(Batch(volume, Condition(label=torch.tensor([3, 4]))), axis)
+        assert some.target.shape == (2 * (5, 6)[axis], 1, *size)
+        ordered = volume.movedim(axis + 2, 1).flatten(0, 1)
+        gaps = (some.target[:, None] - ordered[None]).flatten(2).abs().sum(2)
+        assert (gaps.min(1).values == 0).all(), "slices of the volume"
+        assert some.condition.label.tolist() == [3] * (5, 6)[axis] + [4] * (5, 6)[axis]
+    names = [name for name, _ in method.losses(Batch(volume, Condition()))]
+    assert names == ["first", "second"]
+    assert list(method.players()) == names
+    asked = []
+    for plane in method.denoiser.all.members:
+        plane.inner = Recording(method.denoiser.process, lambda x, t, c: asked.append(x.shape) or x)
+    for _ in range(4):
+        method.denoiser(volume, torch.full((2,), 0.5), Condition())
+    assert [tuple(s[2:]) for s in asked] == [(6, 8), (5, 8), (6, 8), (5, 8)]
+    assert not method.works_on_codes

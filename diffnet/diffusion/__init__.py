@@ -56,6 +56,7 @@ from .parametrization import (
     Velocity,
 )
 from .patch_healing import PatchHealing, boxes, masked
+from .perpendicular import Perpendicular
 from .process import *  # noqa: F403 the rooms inside list what they export
 from .process import __all__ as _processes
 from .published import Published
@@ -120,6 +121,7 @@ __all__ = [
     "NetworkDenoiser",
     "Original",
     "Parametrization",
+    "Perpendicular",
     "Planes",
     "Preconditioned",
     "Published",

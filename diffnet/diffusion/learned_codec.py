@@ -41,7 +41,8 @@ class LearnedCodec(Codec):
 
     def from_raw(self, z: Tensor, size: Sequence[int]) -> Tensor:
         if self.codebook is not None:
-            z = self.codebook.lookup(self.codebook.index(z))
+            nearest = self.codebook.lookup(self.codebook.index(z))
+            z = z + (nearest - z).detach()  # gradients pass as if nothing had been rounded
         whole = [n * f for n, f in zip(z.shape[2:], self.network.factor, strict=True)]
         x = self.network.decode(z, self._tile(whole))
         return x[(..., *(slice(0, n) for n in size))]

@@ -40,6 +40,7 @@ class SubspaceDiffusion(Diffusion):
     """
 
     seen = True
+    works_on_codes = False
 
     @abstractmethod
     def parts(self, condition: Condition, like: Tensor) -> tuple[Part, Tensor]:

@@ -61,6 +61,7 @@ from .recipe import Recipe
 from .red_diff import REDDiff
 from .regression import Regression
 from .repaint import RePaint
+from .resample import ReSample
 from .roentgen import RoentGen
 from .sampling import planned_sampler
 from .score_mri import ScoreMRI
@@ -70,6 +71,7 @@ from .shelf import SHELF
 from .solving import SolverRecipe
 from .song import Song
 from .task_gradient import MultiTask
+from .tpdm import TPDM
 from .ultrasound_ddpm import UltrasoundDDPM
 from .unrolled import UnrolledNetwork
 from .vq import Vq
@@ -111,6 +113,7 @@ __all__ = [
     "PDDPM",
     "RECIPES",
     "SDM",
+    "TPDM",
     "WAVELET",
     "WDM",
     "AdaDiff",
@@ -145,6 +148,7 @@ __all__ = [
     "R2D2Plus",
     "REDDiff",
     "RePaint",
+    "ReSample",
     "Recipe",
     "Regression",
     "RoentGen",

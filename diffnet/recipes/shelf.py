@@ -58,12 +58,14 @@ from .recipe import Recipe
 from .red_diff import REDDiff
 from .regression import Regression
 from .repaint import RePaint
+from .resample import ReSample
 from .roentgen import RoentGen
 from .score_mri import ScoreMRI
 from .sdedit import SDEdit
 from .sdm import SDM
 from .song import Song
 from .task_gradient import MultiTask
+from .tpdm import TPDM
 from .ultrasound_ddpm import UltrasoundDDPM
 from .unrolled import UnrolledNetwork
 from .vq import Vq
@@ -133,6 +135,8 @@ SHELF: dict[str, type[Recipe]] = {
     "diffusion_mbir": DiffusionMBIR,
     "adadiff": AdaDiff,
     "dolce": DOLCE,
+    "tpdm": TPDM,
+    "resample": ReSample,
     "pnpdm": PnPDM,
     "red_diff": REDDiff,
 }

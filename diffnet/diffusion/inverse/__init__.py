@@ -1,6 +1,7 @@
 """Inverse problems: estimates, samplers and starts that know a measurement."""
 
 from .adaptation import Adapted
+from .codes import Coded, on_codes
 from .consistencies import (
     Krylov,
     MomentMatched,
@@ -15,6 +16,7 @@ from .descent import RedDiff, TotalVariation
 from .gradient import ResidualGradient
 from .measured import Consistency, Measured, Question
 from .replacement import Replacing
+from .resampling import Resampled
 from .samplers import Conditioned, FirstLook, Renoised, SplitGibbs, first_estimate
 from .solvers import SOLVERS
 from .spectral import NullSpaceNoise, SpectralMixing
@@ -23,6 +25,7 @@ from .total_variation import total_variation, total_variation_prox
 __all__ = [
     "SOLVERS",
     "Adapted",
+    "Coded",
     "Conditioned",
     "Consistency",
     "FirstLook",
@@ -39,12 +42,14 @@ __all__ = [
     "RelativeResidual",
     "Renoised",
     "Replacing",
+    "Resampled",
     "ResidualGradient",
     "SliceCoupled",
     "SpectralMixing",
     "SplitGibbs",
     "TotalVariation",
     "first_estimate",
+    "on_codes",
     "total_variation",
     "total_variation_prox",
 ]

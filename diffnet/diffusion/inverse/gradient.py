@@ -27,6 +27,7 @@ class ResidualGradient(Sampler):
     """
 
     needs: ClassVar[type[Process]] = GaussianProcess
+    nonlinear: ClassVar[bool] = True
 
     scale: float = 0.5
     project: bool = False

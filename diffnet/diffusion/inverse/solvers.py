@@ -20,6 +20,7 @@ from .descent import RedDiff, TotalVariation
 from .gradient import ResidualGradient
 from .measured import Consistency
 from .replacement import Replacing
+from .resampling import Resampled
 from .samplers import Conditioned, FirstLook, Renoised, SplitGibbs
 from .spectral import NullSpaceNoise, SpectralMixing
 
@@ -60,6 +61,7 @@ SOLVERS: dict[str, Made] = {
     "hfs_sde": with_consistency(PredictorCorrector(), RelativeResidual(2.5)),
     "diffusion_mbir": with_consistency(PredictorCorrector(), SliceCoupled()),
     "adadiff": plain(Adapted, inner=Conditioned(inner=Ancestral(), consistency=NullSpace())),
+    "resample": plain(Resampled),
     "pnpdm": plain(SplitGibbs),
     "red_diff": plain(RedDiff),
     "total_variation": plain(TotalVariation),

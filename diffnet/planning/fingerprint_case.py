@@ -246,10 +246,9 @@ def _label_measures(volume: Volume | None, arrays: dict[str, np.ndarray]) -> dic
 
 def _agreement(dataset: Dataset, case: Case) -> float | None:
     """Of the case's raters; None where there are fewer than two, or their grids differ."""
-    maps = [
-        dataset.read(case, "label", k).array[0] for k in range(len(case.files.get("label", ())))
-    ]
-    if len(maps) < 2 or len({m.shape for m in maps}) > 1:
+    raters = range(len(case.files.get("label", ())))
+    maps = [dataset.read(case, "label", k).array[0] for k in raters] if len(raters) > 1 else []
+    if len({m.shape for m in maps}) != 1:
         return None
     return agreement_of(np.stack(maps))
 

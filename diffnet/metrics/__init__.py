@@ -1,6 +1,6 @@
 """Numbers that say how good results are, beside what chance alone gives. numpy, scipy; no torch."""
 
-from .agreement import class_agreement, real_agreement
+from .agreement import class_agreement, real_agreement, real_regressed, regressed
 from .calibration import Coverage, coverage, crps, spread_skill, spread_skill_of
 from .copies import Copies, Nearest, copies, embedding, nearest_images, thumbnail
 from .detection import (
@@ -29,8 +29,10 @@ from .distribution import (
     mmd_test,
 )
 from .features import feature_scale, image_features
+from .grids import resized, resized_labels
 from .image import mae, psnr, rmse, ssim, ssim_map
 from .intervals import Difference, Interval, bootstrap_interval, paired_difference
+from .label_features import label_features, label_likeness
 from .multiscale import likeness, ms_ssim
 from .neighbours import Neighbours, neighbours
 from .overlap import dice, dice_per_class, iou
@@ -70,6 +72,8 @@ __all__ = [
     "hausdorff_95",
     "image_features",
     "iou",
+    "label_features",
+    "label_likeness",
     "likeness",
     "mae",
     "mmd",
@@ -82,6 +86,10 @@ __all__ = [
     "prevalence",
     "psnr",
     "real_agreement",
+    "real_regressed",
+    "regressed",
+    "resized",
+    "resized_labels",
     "rmse",
     "score_bins",
     "spread_skill",

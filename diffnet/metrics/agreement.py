@@ -8,6 +8,8 @@ import numpy as np
 
 SHRINK = 0.1  # towards a diagonal covariance, because 64 features of some hundred images are many
 
+RIDGE = 0.1  # of the features' own variance
+
 
 def class_agreement(
     real: np.ndarray,
@@ -48,6 +50,33 @@ def real_agreement(
         if held.any() and len(set(labels[~held])) > 1:
             right.append(class_agreement(real[~held], labels[~held], real[held], labels[held]))
     return float(np.concatenate(right).mean()) if right else float("nan")
+
+
+def regressed(real: np.ndarray, values: np.ndarray, made: np.ndarray) -> np.ndarray:
+    """(m,) the number that each made image looks like, by ridge regression on real ones.
+
+    real (n, d) with their values (n,), made (m, d). ValueError: fewer than four real images.
+    """
+    if len(real) < 4:
+        raise ValueError(f"{len(real)} real images with a value are too few for a regression.")
+    mean, spread = real.mean(0), real.std(0) + 1e-12
+    x, y = (real - mean) / spread, values - values.mean()
+    gram = x.T @ x + RIDGE * len(x) * np.eye(x.shape[1])
+    return (made - mean) / spread @ np.linalg.solve(gram, x.T @ y) + values.mean()
+
+
+def real_regressed(
+    real: np.ndarray, values: np.ndarray, folds: int = 5, seed: int = 0
+) -> np.ndarray:
+    """(n,) what each real image looks like, judged by the other folds."""
+    order = np.random.default_rng(seed).permutation(len(real))
+    found = np.zeros(len(real))
+    for k in range(folds):
+        held = np.zeros(len(real), bool)
+        held[order[k::folds]] = True
+        if held.any():
+            found[held] = regressed(real[~held], values[~held], real[held])
+    return found
 
 
 def _whitening(centred: np.ndarray, freedom: int) -> np.ndarray:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.ndimage import zoom
 from scipy.stats import binomtest
+
+from .grids import resized
 
 SIDE = {2: 24, 3: 12}  # voxels along an axis of what is compared
 
@@ -50,18 +50,7 @@ def embedding(image: np.ndarray) -> np.ndarray:
 
 def thumbnail(image: np.ndarray, side: int) -> np.ndarray:
     """(C, Z, Y, X) to (C, side, side, side), float64; an axis of one voxel stays one."""
-    wanted = (1 if image.shape[1] == 1 else side, side, side)
-    return np.stack([_reduced(np.asarray(c, np.float64), wanted) for c in image])
-
-
-def _reduced(x: np.ndarray, wanted: Sequence[int]) -> np.ndarray:
-    """Means of blocks where the image is larger, linear interpolation to the exact size."""
-    factors = [max(1, n // w) for n, w in zip(x.shape, wanted, strict=True)]
-    x = x[tuple(slice(0, n // f * f) for n, f in zip(x.shape, factors, strict=True))]
-    shape = [v for n, f in zip(x.shape, factors, strict=True) for v in (n // f, f)]
-    x = x.reshape(shape).mean((1, 3, 5))
-    ratio = [w / n for w, n in zip(wanted, x.shape, strict=True)]
-    return zoom(x, ratio, order=1, mode="nearest", grid_mode=True)
+    return resized(image, (1 if image.shape[1] == 1 else side, side, side))
 
 
 def nearest_images(some: np.ndarray, others: np.ndarray, same: bool = False) -> Nearest:

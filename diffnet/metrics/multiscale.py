@@ -35,12 +35,14 @@ def likeness(images: Sequence[np.ndarray], data_range: float, pairs: int, seed: 
     if len(images) < 2:
         raise ValueError(f"Two images or more make a pair, found {len(images)}.")
     rng = np.random.default_rng(seed)
-    drawn = [(int(i), int(j)) for i, j in _pairs(len(images), pairs, rng)]
+    drawn = [(int(i), int(j)) for i, j in random_pairs(len(images), pairs, rng)]
     return bootstrap_interval([ms_ssim(images[i], images[j], data_range) for i, j in drawn])
 
 
-def _pairs(n: int, pairs: int, rng: np.random.Generator) -> list[tuple[int, int]]:
-    """Neighbours in random orders, without repetition, as many as there are or are asked for."""
+def random_pairs(n: int, pairs: int, rng: np.random.Generator) -> list[tuple[int, int]]:
+    """Of n things: neighbours in random orders, without repetition, as many as there are or are
+    asked for.
+    """
     found: dict[tuple[int, int], None] = {}
     while len(found) < min(pairs, n * (n - 1) // 2):
         order = rng.permutation(n)

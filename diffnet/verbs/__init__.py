@@ -10,6 +10,7 @@ VERBS: dict[str, str] = {
     "predict": "diffnet.verbs.predict:predict",
     "evaluate": "diffnet.verbs.evaluate:evaluate",
     "audit": "diffnet.verbs.audit:audit",
+    "utility": "diffnet.verbs.utility:utility",
     "compare": "diffnet.verbs.compare:compare",
     "report": "diffnet.verbs.report:report",
     "plan-and-train": "diffnet.verbs.plan_and_train:plan_and_train",

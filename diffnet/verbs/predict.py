@@ -33,6 +33,7 @@ def predict(
     rows: Path | None = None,
     guidance: float | None = None,
     guidance_interval: tuple[float, float] | None = None,
+    refuse_copies: Path | None = None,
     trust_range: bool = False,
 ) -> Predictions:
     """Make results for new scans, each on the scan's own grid, in its units and format.
@@ -54,7 +55,9 @@ def predict(
     images to generate. labels: classes to generate; default all in turn. conditions: of what is
     generated or edited, as column=value; what is not said is left open. rows: a csv with one row for every
     image to generate and a column for each condition. guidance: how much stronger conditions act, 1
-    is as learned. guidance_interval: the lowest and highest noise level where it acts. trust_range:
+    is as learned. guidance_interval: the lowest and highest noise level where it acts.
+    refuse_copies: the dataset folder that the run was trained on; an image that is nearer to a
+    training image than held-out images are is drawn again, at last left out. trust_range:
     predict although intensities look like another unit.
 
     Example:
@@ -67,7 +70,7 @@ def predict(
     opened = open_run(Path(run))
     how = {"steps": steps, "sampler": sampler, "seed": seed, "device": device, "overlap": overlap}
     wish = {"cases": cases, "labels": labels, "conditions": conditions, "rows": rows}
-    wish |= {"guidance": guidance, "interval": guidance_interval}
+    wish |= {"guidance": guidance, "interval": guidance_interval, "refuse_copies": refuse_copies}
     if makes_images(opened, scans, wish):
         refuse_scans(opened, scans, masks, simulate, output, samples)
         return made(opened, Path(out), scans, wish, how)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .progress import progress
 
 if TYPE_CHECKING:
+    from ..workflow.copy_guard import CopyGuard
     from ..workflow.ledger import Predictions
     from ..workflow.run import Run
 
@@ -17,6 +18,7 @@ FLAGS = {
     "conditions": "--condition",
     "guidance": "--guidance",
     "interval": "--guidance-interval",
+    "refuse_copies": "--refuse-copies",
 }
 
 
@@ -37,6 +39,7 @@ def made(
 
     conditions = wish["conditions"] or ()
     how = {**how, "guidance": asked(wish["guidance"], wish["interval"]), "conditions": conditions}
+    how["guard"] = guard_of(run, wish["refuse_copies"])
     with progress("generate", "image") as move:
         if scans is not None:
             _refuse_numbers(wish)
@@ -45,6 +48,17 @@ def made(
         return generate(
             run, out, wish["cases"], labels=labels, rows=wish["rows"], progress=move, **how
         )
+
+
+def guard_of(run: Run, dataset: Path | None) -> CopyGuard | None:
+    """What tells copies of the run's training images, which lie in `dataset`."""
+    if dataset is None:
+        return None
+    from ..data import Dataset
+    from ..workflow.copy_guard import CopyGuard
+
+    with progress("learn to tell copies", "step") as move:
+        return CopyGuard.of(run, Dataset.open(Path(dataset)), move)
 
 
 def maps_of(run: Run, folder: Path) -> dict[str, Path]:

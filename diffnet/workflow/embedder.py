@@ -35,7 +35,7 @@ class Embedder:
 
 def learn_embedder(
     images: Sequence[np.ndarray],
-    steps: int = STEPS,
+    steps: int | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Embedder:
@@ -54,6 +54,7 @@ def learn_embedder(
         x = _tensor(images, dims)
         network = ImageEncoder(dims, x.shape[1], SIDE[dims])
         optimiser = torch.optim.AdamW(network.parameters(), lr=RATE)
+        steps = STEPS if steps is None else steps
         for step in range(steps):
             some = x[torch.randperm(len(x))[: BATCH[dims]]]
             loss = contrast(network(changed(some)), network(changed(some)))

@@ -12,7 +12,8 @@ from ..data import Dataset, Volume, each, read_json
 from ..tasks import TASKS, Task
 from .evaluate_anomalies import ANOMALY_METRICS, evaluate_anomalies
 from .evaluate_cases import CASE_METRICS, evaluate_cases
-from .evaluate_sets import SET_METRICS, evaluate_sets
+from .evaluate_made import evaluate_made
+from .evaluate_sets import SET_METRICS
 from .evaluation import FILE, Evaluation, finite, pooled
 from .matching import SHEET, EvaluationError, Pair, Truth, match
 from .pictures import write_sheet
@@ -64,7 +65,8 @@ def evaluate(
     chosen = tuple(metrics or _metrics_of(task, predictions))
     kind = _kind(chosen)
     if kind == "sets":
-        found = evaluate_sets(predictions, truth, task, chosen, data_range, progress, save)
+        what = _what(truth, _meaning(truth, task, settings, predictions))
+        found = evaluate_made(predictions, truth, task, chosen, what, data_range, progress, save)
     elif kind == "cases":
         found = evaluate_cases(predictions, truth, _meaning(truth, task, settings, predictions))
     elif kind == "anomalies":
@@ -143,6 +145,13 @@ def _meaning(
     if (run.folder / CARD).is_file() and run.plan.task == task:
         own = run.plan.task_settings
     return TASKS[task or "anomaly"].from_json(dict(settings or own))
+
+
+def _what(truth: Truth, meaning: Task) -> str:
+    """images, labels or pairs; where the dataset has nothing but label maps, these."""
+    if isinstance(truth, Dataset) and truth.description.images_are_labels:
+        return "labels"
+    return getattr(meaning, "what", "images")
 
 
 def _metrics_of(task: str, predictions: Path) -> tuple[str, ...]:

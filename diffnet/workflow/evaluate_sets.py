@@ -9,10 +9,9 @@ import numpy as np
 
 from ..data import Dataset, Volume
 from ..metrics import (
+    Interval,
     Neighbours,
     against_floor,
-    bootstrap_interval,
-    class_agreement,
     energy_distance,
     energy_test,
     feature_scale,
@@ -23,13 +22,14 @@ from ..metrics import (
     mmd,
     mmd_test,
     neighbours,
-    real_agreement,
 )
-from .evaluation import Estimate, Evaluation, finite
+from .evaluation import Estimate, Evaluation
 from .gallery import write_gallery
 from .matching import SHEET, EvaluationError, Paths, Truth, image_files
+from .set_conditions import asked_of, classes_of, conditioning
 
-SET_METRICS = ("mmd", "energy", "fid", "precision_recall", "ms_ssim")
+SET_METRICS = ("mmd", "energy", "fid", "precision_recall", "ms_ssim", "pair_dice")
+UNIT = "fid: 1 is the total variance of the real ones' features"
 MOST = 2000  # images of a set; beyond it the pairwise distances cost more than they tell
 ENOUGH = 100  # test images that make a reference of their own
 LEAST = 4
@@ -52,55 +52,68 @@ def evaluate_sets(
     """Compare the distribution of the images in `predictions` with the real ones' (see metrics).
 
     Real images of a dataset are its test images where there are 100 or more, else all it has. At
-    most 2000 of a set are read, drawn from a fixed seed. EvaluationError: fewer than four images in
-    a set.
+    most 2000 of a set are read, drawn from a fixed seed. What the images were asked to be
+    (cases.csv beside them, or their names) is judged by what real images show. EvaluationError:
+    fewer than four images in a set.
     """
-    made_files = _drawn(image_files(predictions))
-    real_files, origin = _real(truth)
-    real_files = _drawn(real_files)
-    for what, files in (("made", made_files), ("real", real_files)):
-        if len(files) < LEAST:
-            raise EvaluationError(f"{len(files)} {what} images are too few: {LEAST} are the least")
+    made_files = drawn_files(image_files(predictions))
+    real_files, origin = real_files_of(truth, "image")
+    real_files = drawn_files(real_files)
+    refuse_few(made_files, real_files)
     low, high = _range_of(real_files, data_range)
     total = len(made_files) + len(real_files)
-    classes = classes_of(made_files, truth)
+    asked = asked_of(made_files, predictions)
+    classes = classes_of(made_files, truth, asked)
     real, real_images = _features(real_files, low, high, progress, 0, total)
     made, made_images = _features(made_files, low, high, progress, len(real_files), total)
-    estimates, chance = _all(metrics, real, made, real_images, made_images, high - low)
-    if classes is not None:
-        found = _agreement(real, made, list(real_files), list(made_files), *classes)
-        estimates, chance = estimates | found[0], chance | found[1]
+
+    def alike(images: list[np.ndarray]) -> Interval | None:
+        return likeness(images, high - low, PAIRS, SEED) if of_one_shape(images) else None
+
+    found = measured(metrics, real, made, alike(real_images), alike(made_images))
+    names = list(real_files), list(made_files)
+    told = conditioning(real, made, *names, classes, truth, asked)
     if sheet:
         write_gallery(made_files, predictions / SHEET, real_files, *(classes or (None, None)))
     return Evaluation(
         task=task,
-        metrics=estimates,
-        chance=chance,
+        metrics=found[0] | told[0],
+        chance=found[1] | told[1],
         settings={
             "real": f"{len(real_files)} images, {origin}",
             "made": f"{len(made_files)} images",
             "data_range": [low, high],
             "features": "64 fixed statistics an image: intensities, texture at 4 scales, layout",
-            "unit": "fid: 1 is the total variance of the real images' features",
+            "unit": UNIT,
         },
-        notes=_notes(len(made_files), len(real_files)),
+        notes=set_notes(len(made_files), len(real_files)),
     )
 
 
-def _all(
+def refuse_few(made: Mapping[str, Paths], real: Mapping[str, Paths]) -> None:
+    for what, files in (("made", made), ("real", real)):
+        if len(files) < LEAST:
+            raise EvaluationError(f"{len(files)} {what} images are too few: {LEAST} are the least")
+
+
+def measured(
     metrics: Sequence[str],
     real: np.ndarray,
     made: np.ndarray,
-    real_images: list[np.ndarray],
-    made_images: list[np.ndarray],
-    width: float,
+    real_alike: Interval | None,
+    made_alike: Interval | None,
 ) -> Found:
+    """Every metric of features (n, d) of real and made ones, beside what real against real gives.
+
+    real_alike, made_alike: likeness within a set; None where it cannot be told.
+    """
     measures: dict[str, Callable[[], Found]] = {
         "mmd": lambda: _tested("mmd", mmd, mmd_test, real, made),
         "energy": lambda: _tested("energy", energy_distance, energy_test, real, made),
         "fid": lambda: _frechet(real, made),
         "precision_recall": lambda: _neighbours(real, made),
-        "ms_ssim": lambda: _likeness(real_images, made_images, width),
+        "ms_ssim": lambda: _likeness("ms_ssim", real_alike, made_alike),
+        "pair_dice": lambda: _likeness("pair_dice", real_alike, made_alike),
     }
     estimates: dict[str, Estimate] = {}
     chance: dict[str, dict[str, float]] = {}
@@ -146,60 +159,23 @@ def _neighbours(real: np.ndarray, made: np.ndarray) -> Found:
     return estimates, chance
 
 
-def _likeness(real: list[np.ndarray], made: list[np.ndarray], width: float) -> Found:
-    """Of made pairs, beside that of real pairs; needs images of one shape."""
-    if len({x.shape for x in made}) > 1 or len({x.shape for x in real}) > 1:
+def _likeness(name: str, real: Interval | None, made: Interval | None) -> Found:
+    """Of made pairs, beside that of real pairs."""
+    if real is None or made is None:
         return {}, {}
-    ours, theirs = (likeness(images, width, PAIRS, SEED) for images in (made, real))
-    value = Estimate(ours.mean, ours.low, ours.high, ours.cases, ours.groups)
-    return {"ms_ssim": value}, {"ms_ssim": {"floor": theirs.mean}}
+    value = Estimate(made.mean, made.low, made.high, made.cases, made.groups)
+    return {name: value}, {name: {"floor": real.mean}}
 
 
-def classes_of(
-    made: Mapping[str, Paths], truth: Truth
-) -> tuple[dict[str, str], dict[str, str]] | None:
-    """name -> class of made images, which are called CLASS-00001.ext, and of a dataset's cases.
-
-    None where no category of the dataset has all the classes that the names say.
-    """
-    if not isinstance(truth, Dataset):
-        return None
-    ours = {name: name.rpartition("-")[0] for name in made}
-    for column, kind in truth.metadata.items():
-        if kind.kind == "category" and set(ours.values()) <= set(kind.values):
-            cases = [*truth.cases("train"), *truth.cases("test")]
-            return ours, {c.id: c.fields.get(column, "") for c in cases}
-    return None
+def of_one_shape(images: Sequence[np.ndarray]) -> bool:
+    return len({x.shape for x in images}) == 1
 
 
-def _agreement(
-    real: np.ndarray,
-    made: np.ndarray,
-    real_names: list[str],
-    made_names: list[str],
-    ours: Mapping[str, str],
-    theirs: Mapping[str, str],
-) -> Found:
-    """Share of made images that are nearest to the class they were asked for."""
-    scale = feature_scale(real)
-    known = np.array([bool(theirs.get(n)) for n in real_names])
-    classes = [theirs[n] for n in real_names if theirs.get(n)]
-    asked = [ours[n] for n in made_names]
-    if len(set(classes)) < 2 or not set(asked) <= set(classes):
-        return {}, {}
-    right = class_agreement(real[known] / scale, classes, made / scale, asked)
-    found = bootstrap_interval(right.astype(float))
-    floor = real_agreement(real[known] / scale, classes, seed=SEED)
-    value = Estimate(
-        finite(found.mean), finite(found.low), finite(found.high), len(made), len(made)
-    )
-    return {"class_agreement": value}, {"class_agreement": {"floor": floor}}
-
-
-def _real(truth: Truth) -> tuple[dict[str, Paths], str]:
+def real_files_of(truth: Truth, role: str) -> tuple[dict[str, Paths], str]:
+    """(case -> files, where they are from)."""
     if isinstance(truth, Dataset):
         by_split = {
-            s: {c.id: c.files["image"] for c in truth.cases(s) if "image" in c.files}
+            s: {c.id: c.files[role] for c in truth.cases(s) if role in c.files}
             for s in ("train", "test")
         }
         if len(by_split["test"]) >= ENOUGH:
@@ -210,7 +186,7 @@ def _real(truth: Truth) -> tuple[dict[str, Paths], str]:
     return image_files(Path(truth)), f"folder {Path(truth).name}"
 
 
-def _drawn(files: dict[str, Paths]) -> dict[str, Paths]:
+def drawn_files(files: dict[str, Paths]) -> dict[str, Paths]:
     if len(files) <= MOST:
         return files
     names = sorted(files)
@@ -260,7 +236,7 @@ def _features(
     return np.stack(rows), kept
 
 
-def _notes(made: int, real: int) -> tuple[str, ...]:
+def set_notes(made: int, real: int) -> tuple[str, ...]:
     notes = ["ms_ssim: likeness of random pairs; above the real images' it tells of less diversity"]
     if min(made, real) < 200:
         notes.append("with fewer than 200 images a missing tenth of the modes is seldom seen")

@@ -14,7 +14,14 @@ from .columns import aligned, number
 
 FILE = "evaluation.json"
 ONE_GROUP = "all cases are of one group: intervals are over its cases, and tell nothing of others"
-UNDECIDED = ("spread_skill", "ms_ssim", "covered", "covered_if_calibrated", "prevalence")
+UNDECIDED = (
+    "spread_skill",
+    "ms_ssim",
+    "pair_dice",
+    "covered",
+    "covered_if_calibrated",
+    "prevalence",
+)
 HIGHER = (
     "psnr",
     "ssim",
@@ -26,6 +33,7 @@ HIGHER = (
     "density",
     "coverage",
     "class_agreement",
+    "correlation",
     "pixel_auprc",
     "oracle_dice",
     "dice_per_scan",

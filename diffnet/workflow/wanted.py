@@ -68,7 +68,8 @@ def _turns(
     if field is None or not plan.class_values:
         if labels:
             raise WantedError(f"the run was trained without classes: leave out {list(labels)}")
-        return [("image", {})]
+        what = plan.task_settings.get("what", "images")
+        return [({"labels": "map", "pairs": "case"}.get(what, "image"), {})]
     if field in shared:
         if labels:
             raise WantedError(f"--labels and --condition {field}= say the same thing: give one")

@@ -93,7 +93,7 @@ def predicted(made: Run, data: Path, out: Path) -> str:
     given = {"scans": data / "labelsTr" if made.task.steers else data}
     if not (made.task.scanned or made.task.steers):
         given = {"cases": 2}
-    elif getattr(made.task, "measures", made.task.purpose == "reconstruct"):
+    elif made.task.name == "reconstruction":
         given["simulate"] = True
     given |= {"out": out, "device": "cpu", "trust_range": bool(made.task.scanned)}
     try:

@@ -32,7 +32,7 @@ class AeKl(Recipe):
     features: float = 0.01
     adversarial_from: int = 1000
 
-    purposes: ClassVar[frozenset[str]] = frozenset({"image", "anomaly", "ood"})
+    purposes: ClassVar[frozenset[str]] = frozenset({"image", "anomaly", "ood", "reconstruct"})
     encodes: ClassVar[bool] = True
     papers: ClassVar[tuple[str, ...]] = (
         "Rombach, Blattmann, Lorenz, Esser, Ommer (2022). High-resolution image synthesis with "

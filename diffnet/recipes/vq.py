@@ -33,7 +33,7 @@ class Vq(Recipe):
     features: float = 0.4
     adversarial_from: int = 1000
 
-    purposes: ClassVar[frozenset[str]] = frozenset({"image", "anomaly", "ood"})
+    purposes: ClassVar[frozenset[str]] = frozenset({"image", "anomaly", "ood", "reconstruct"})
     encodes: ClassVar[bool] = True
     papers: ClassVar[tuple[str, ...]] = (
         "Khader et al. (2023). Denoising diffusion probabilistic models for 3D medical image "

@@ -189,7 +189,7 @@ class _Job:
         run = self.run
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)  # what is simulated is drawn, too
-            if isinstance(run.task, Reconstruction):
+            if isinstance(run.task, Reconstruction) and self._raw(paths):
                 how = (self.simulate, self.trust_range)
                 return read_measured(run.plan, run.configuration, run.task, paths, *how)
             return read_scan(
@@ -201,6 +201,12 @@ class _Job:
                 mask,
                 self.trust_range or run.task.purpose == "ood",  # another kind is what is asked for
             )
+
+    def _raw(self, paths: Paths) -> bool:
+        """Whether what is asked about is a measurement, and not the first look at one."""
+        run = self.run
+        needed = run.task.starts or "measurement" in run.recipe.needs
+        return needed or self.simulate or paths[0].suffix in MEASURED
 
     def _question(self, scan: Scan) -> tuple[Tensor, Condition]:
         """What is asked: zeros of the target's shape, and everything that is known."""

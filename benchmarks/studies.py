@@ -166,7 +166,7 @@ STUDIES = (
     ),
     Study(
         "Dataset008_MedNIST",
-        (SIGMA_80, HALF_WIDTH, TWICE_WIDTH, STEPS_10, STEPS_40),
+        (SIGMA_80, REACHING, HALF_WIDTH, TWICE_WIDTH, STEPS_10, STEPS_40),
         "fid",
         made=128,
     ),

@@ -3,8 +3,9 @@
     python benchmarks/every_plan.py --data D --work W [--minutes 5] [--steps 4] [--only Dataset002]
 
 No number is set by hand: the task is what dataset.json says, or generation where that cannot be
-planned. Prints a table of plans, with the seconds that fingerprint and plan took and what was made.
-What lies in W is not done again; times are those of the first pass, one process.
+planned. First all plans are made, then all are trained and predict one case, the quickest to read
+first. Prints a table of plans, with the processor seconds that fingerprint and plan took (one
+process, first pass) and what was made. What lies in W is not done again.
 """
 
 from __future__ import annotations
@@ -16,41 +17,50 @@ from typing import Any
 
 from diffnet.data import Dataset, UserError, read_json, write_json
 from diffnet.planning import Budget, Configuration, Plan
+from diffnet.tasks import TASKS
 from diffnet.workflow.columns import number
 from diffnet.workflow.fitting import fitting
 from diffnet.workflow.generate import generate
 from diffnet.workflow.measured import budget_here, decided, measured
 from diffnet.workflow.planned import chosen
+from diffnet.workflow.planned import planned as plan_of
 from diffnet.workflow.predict import predict
 from diffnet.workflow.run import Run
 from diffnet.workflow.work import Work
 
 ROW = "every_plan.json"
 HEAD = ("dataset", "task", "cases", "default", "grid", "patch", "batch", "widths / blocks")
-HEAD += ("steps", "noise", "guess: std", "fingerprint, plan (s)", "made")
+HEAD += ("steps", "noise", "guess: std", "fingerprint + plan, s", "made")
 
 
-def row_of(folder: Path, work: Path, budget: Budget, steps: int) -> dict[str, Any]:
-    """One dataset from its folder to a prediction; read again where it was done before."""
+def planned(folder: Path, work: Path, budget: Budget) -> dict[str, Any]:
+    """One dataset's plan as a row; read again where it was made before."""
     place = Work.of(folder, work)
     if (place.folder / ROW).is_file():
         return read_json(place.folder / ROW)
-    dataset, began = Dataset.open(folder), time.perf_counter()
+    dataset, began = Dataset.open(folder), time.process_time()
     f = measured(dataset, place, 1)
-    taken = time.perf_counter()
+    taken = time.process_time()
     asked = ""
     try:
         plan = decided(f, place, budget=budget)
     except UserError as error:
         asked = str(error)
         plan = decided(f, place, "generation", budget=budget)
-    planned = time.perf_counter()
-    c = chosen(plan)
-    found = {**described(plan, c), "cases": len(f.cases), "asked for because": asked}
-    found |= {"fingerprint": taken - began, "plan": planned - taken}
-    found["made"] = trained_and_predicted(dataset, plan, c, place, steps)
+    spent = {"fingerprint": taken - began, "plan": time.process_time() - taken}
+    found = {**described(plan, chosen(plan)), "cases": len(f.cases), "made": ""}
+    found |= {"asked for because": asked, **spent}
     write_json(place.folder / ROW, found)
     return found
+
+
+def with_result(row: dict[str, Any], folder: Path, work: Path, steps: int) -> dict[str, Any]:
+    """The row, and what its plan made after so many steps of training."""
+    place, dataset = Work.of(folder, work), Dataset.open(folder)
+    if not row["made"]:
+        row = {**row, "made": trained_and_predicted(dataset, place, steps)}
+        write_json(place.folder / ROW, row)
+    return row
 
 
 def described(plan: Plan, c: Configuration) -> dict[str, Any]:
@@ -79,12 +89,10 @@ def by_x(values) -> str:
     return " x ".join(map(str, values))
 
 
-def trained_and_predicted(
-    dataset: Dataset, plan: Plan, c: Configuration, place: Work, steps: int
-) -> str:
+def trained_and_predicted(dataset: Dataset, place: Work, steps: int) -> str:
     """What came out, in words."""
-    from diffnet.tasks import TASKS
-
+    plan = plan_of(place, dataset)
+    c = chosen(plan)
     recipe = TASKS[plan.task].from_json(plan.task_settings).recipe
     run: Run = fitting(dataset, plan, c, recipe, place, steps=steps, name="every_plan")()
     out = place.folder / "every_plan"
@@ -102,8 +110,8 @@ def trained_and_predicted(
 
 def cells(row: dict[str, Any]) -> list[str]:
     task = row["task"] + " (asked for)" * bool(row["asked for because"])
-    seconds = f"{number(row['fingerprint'], 2)}, {number(row['plan'], 2)}"
-    known = {**row, "task": task, "fingerprint, plan (s)": seconds}
+    seconds = f"{number(row['fingerprint'], 2)} + {number(row['plan'], 2)}"
+    known = {**row, "task": task, "fingerprint + plan, s": seconds}
     return [str(known[name]) for name in HEAD]
 
 
@@ -115,19 +123,19 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--only", nargs="*", default=[])
     given = parser.parse_args()
-    folders = sorted(p.parent for p in given.data.glob("*/dataset.json"))
-    rows = []
-    for folder in folders:
-        if given.only and not any(folder.name.startswith(name) for name in given.only):
-            continue
-        rows.append(
-            row_of(folder, given.work, budget_here("cpu", None, given.minutes), given.steps)
-        )
-        print("| " + " | ".join(cells(rows[-1])) + " |", flush=True)
+    budget, rows = budget_here("cpu", None, given.minutes), {}
+    for folder in sorted(p.parent for p in given.data.glob("*/dataset.json")):
+        if not given.only or any(folder.name.startswith(name) for name in given.only):
+            rows[folder] = planned(folder, given.work, budget)
+            print("| " + " | ".join(cells(rows[folder])) + " |", flush=True)
+    for folder in sorted(rows, key=lambda f: rows[f]["fingerprint"]):
+        rows[folder] = with_result(rows[folder], folder, given.work, given.steps)
+        print(f"{folder.name}: {rows[folder]['made']}", flush=True)
     print("| " + " | ".join(HEAD) + " |\n" + len(HEAD) * "|---" + "|")
-    seconds = [sum(r[k] for r in rows) for k in ("fingerprint", "plan")]
+    print("\n".join("| " + " | ".join(cells(row)) + " |" for row in rows.values()))
+    seconds = [sum(r[k] for r in rows.values()) for k in ("fingerprint", "plan")]
     print(f"\nFingerprints {seconds[0]:.0f} s, plans {seconds[1]:.1f} s in all.")
-    for row in rows:
+    for row in rows.values():
         if row["asked for because"]:
             print(f"{row['dataset']}: {row['asked for because']}")
 

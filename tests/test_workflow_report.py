@@ -6,16 +6,20 @@ import re
 
 import numpy as np
 import pytest
+from handmade import write_dataset
 from skimage.io import imread
 from tiny import tiny_plan
 
-from diffnet.data import RecordError, UserError, Volume, write_json
-from diffnet.planning import Why
+from diffnet.data import Dataset, RecordError, UserError, Volume, write_json
+from diffnet.planning import Why, take_fingerprint
+from diffnet.verbs.fingerprint import fingerprint
 from diffnet.workflow.columns import aligned, duration, number
 from diffnet.workflow.compare import Paired, compare_runs
 from diffnet.workflow.compare_plans import compare_plans
 from diffnet.workflow.curves import read_log, write_curves
 from diffnet.workflow.evaluation import Estimate, Evaluation
+from diffnet.workflow.fingerprint_page import write_fingerprint_page
+from diffnet.workflow.fingerprint_plots import write_fingerprint_plots
 from diffnet.workflow.gallery import write_gallery
 from diffnet.workflow.matching import Pair
 from diffnet.workflow.panels import Panel, Row, draw
@@ -361,3 +365,49 @@ def test_numbers_are_short_and_never_lose_their_whole_part():
         "-",
     ]
     assert aligned(["a", "bb"], [["xxx", "y"]]) == "a    bb\n---  --\nxxx  y"
+
+
+# the fingerprint's page
+
+
+@pytest.mark.parametrize("task", ["translation", "segmentation", "generation"])
+def test_the_fingerprint_has_a_page_and_pictures(phantom, tmp_path, task):
+    deep = phantom(task, 3 if task == "translation" else 2, 8)
+    made = fingerprint(deep, work=tmp_path, processes=1)
+    page = made.page.read_text("utf-8")
+    assert "<script" not in page and 'src="data:image/png;base64,' in page
+    assert "8 training cases" in page and page.count("<tr><td>" + made.fingerprint.cases[0].case)
+    drawn = imread(made.page.with_name("fingerprint.png"))
+    panels = {"translation": 4, "segmentation": 3, "generation": 2}[task]
+    assert drawn.shape[0] == pytest.approx(panels * 2.9 * 110, abs=2 * 2.9 * 110)
+    assert drawn.shape[1] == pytest.approx(3 * 3.9 * 110, abs=2)
+    assert drawn[..., :3].std() > 20
+
+
+def test_the_page_of_a_run_shows_the_pictures_of_its_data(phantom, tmp_path):
+    folder = phantom("segmentation")
+    made = fingerprint(folder, work=tmp_path, processes=1)
+    run = make_run(made.path.parent / "runs" / "2d-edm")
+    assert "what was measured on the dataset" in report(run).read_text("utf-8")
+    assert (run / "fingerprint.png").is_file()
+
+
+def test_names_of_cases_are_shown_and_not_obeyed(phantom, tmp_path):
+    f = take_fingerprint(Dataset.open(phantom("generation")), 1)
+    odd = dataclasses.replace(f.cases[0], case="<b>x</b>")
+    f = dataclasses.replace(f, cases=(odd, *f.cases[1:]), notices=("<i>odd</i>",))
+    page = write_fingerprint_page(f, tmp_path).read_text("utf-8")
+    assert "&lt;b&gt;x" in page and "<b>x" not in page and "&lt;i&gt;odd" in page
+
+
+def test_units_that_differ_by_case_are_drawn_case_by_case(tmp_path, rng):
+    scale = [1.0, 1000.0, 30.0, 7.0]
+    cases = {
+        f"c{k}": {"image": Volume.of(rng.normal(100 * s, 10 * s, (1, 1, 40, 40)), (1.0, 1.0, 1.0))}
+        for k, s in enumerate(scale)
+    }
+    f = take_fingerprint(Dataset.open(write_dataset(tmp_path / "d", cases)), 1)
+    h = f.roles["image"].channels[0].histogram
+    assert h.by_case and -4.5 < h.low < -2 and 2 < h.high < 4.5, "normal numbers, case by case"
+    write_fingerprint_plots(f, tmp_path / "f.png")
+    assert imread(tmp_path / "f.png").std() > 20

@@ -79,13 +79,15 @@ class CaseMeasure(Record):
 
 @dataclass(frozen=True)
 class Histogram(Record):
-    """Shares of the foreground's voxels in HISTOGRAM equal bins from low to high, in file units;
-    what lies beyond (a thousandth on each side) counts to the bins at the ends.
+    """Shares of the foreground's voxels in HISTOGRAM equal bins from low to high; what lies beyond
+    (a thousandth on each side) counts to the bins at the ends. In file units; `by_case`, where the
+    cases' units differ, in standard deviations from each case's own mean.
     """
 
     low: float
     high: float
     shares: tuple[float, ...]
+    by_case: bool = False
 
 
 @dataclass(frozen=True)

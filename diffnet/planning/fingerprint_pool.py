@@ -36,6 +36,7 @@ from .scales import made_rule
 from .spectrum import principal_share
 
 POOLED = 4_000_000  # values of one channel that are pooled at most
+OWN_UNITS = 0.5  # spread of the cases' means, in stds, from which each case is drawn in its own
 ITEMS = 200  # images in the covariance
 
 
@@ -160,6 +161,10 @@ def _pool_channel(
     backgrounds = [m.background for m in measures if m.background is not None]
     mean, std = _moments([(m.mean, m.std) for m in measures])
     body_mean, body_std = _moments([(m.foreground_mean, m.foreground_std) for m in measures])
+    spread = float(np.std([m.foreground_mean for m in measures]) / (body_std or 1.0))
+    own = spread > OWN_UNITS
+    if own:
+        body = _samples(here, role, k, by_case=True)[0][inside if inside.any() else slice(None)]
     return ChannelSummary(
         name=name,
         modality=modality,
@@ -177,21 +182,22 @@ def _pool_channel(
         maximum=max(m.maximum for m in measures),
         background=float(np.median(backgrounds)) if backgrounds else None,
         quantum=float(np.median([m.quantum for m in measures])),
-        spread=float(np.std([m.foreground_mean for m in measures]) / (body_std or 1.0)),
+        spread=spread,
         noise=float(np.median([m.noise for m in measures] / fair)),
         floor=float(np.median([m.floor for m in measures] / fair)),
         slope=float(np.median([m.slope for m in measures])),
-        histogram=_histogram(body),
+        histogram=_histogram(body, own),
     )
 
 
-def _histogram(body: np.ndarray) -> Histogram:
+def _histogram(body: np.ndarray, by_case: bool) -> Histogram:
     """Of the pooled foreground; a constant one fills the middle bin."""
     low, high = (float(v) for v in np.percentile(body, [0.1, 99.9]))
     if not high > low:
         low, high = low - 0.5, low + 0.5
     counts, _ = np.histogram(np.clip(body, low, high), HISTOGRAM, (low, high))
-    return Histogram(low, high, tuple(float(f"{n / body.size:.4g}") for n in counts))
+    shares = tuple(float(f"{n / body.size:.4g}") for n in counts)
+    return Histogram(low, high, shares, by_case)
 
 
 def _moments(parts: Sequence[tuple[float, float]]) -> tuple[float, float]:
@@ -229,12 +235,22 @@ def _modality(
     return found
 
 
-def _samples(here: Sequence[Measured], role: str, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pooled sampled voxels of one channel, and which of them are foreground."""
+def _samples(
+    here: Sequence[Measured], role: str, k: int, by_case: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pooled sampled voxels of one channel, and which of them are foreground. by_case: in standard
+    deviations from the mean of each case's own foreground.
+    """
     have = [m for m in here if f"samples_{role}" in m.arrays]
     total = sum(m.arrays["inside"].size for m in have)
     step = max(1, -(-total // POOLED))
     values = [m.arrays[f"samples_{role}"][k, ::step] for m in have]
+    if by_case:
+        of = [m.case.roles[role][k] for m in have]
+        values = [
+            (x - m.foreground_mean) / (m.foreground_std or 1.0)
+            for x, m in zip(values, of, strict=True)
+        ]
     inside = [m.arrays["inside"][::step] for m in have]
     return np.concatenate(values), np.concatenate(inside)
 

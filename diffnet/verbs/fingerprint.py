@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Measured:
-    """A fingerprint that can be shown. path: where it lies."""
+    """A fingerprint that can be shown. path: where it lies. page: to open in a browser."""
 
     fingerprint: Fingerprint
     path: Path
+    page: Path
 
     def to_json(self) -> dict[str, Any]:
         return self.fingerprint.to_json()
@@ -37,7 +38,8 @@ def fingerprint(
     """Measure a dataset: shapes, intensities, noise, spectra, pairs, labels.
 
     Every training case is read once; cases that are unchanged since the last call are not read into
-    memory again. Writes fingerprint.json into the work folder; the dataset is never written to.
+    memory again. Writes fingerprint.json, and fingerprint.html with its pictures, into the work
+    folder; the dataset is never written to.
 
     dataset: folder with dataset.json. work: folder for everything derived; default diffnet_work
     beside the dataset. processes: worker processes; default one a core, at most 8.
@@ -45,11 +47,13 @@ def fingerprint(
     Example: diffnet fingerprint Dataset004_LowDoseCT
     """
     from ..data import Dataset
+    from ..workflow.fingerprint_page import write_fingerprint_page
     from ..workflow.measured import measured
     from ..workflow.work import Work
 
     opened, place = Dataset.open(Path(dataset)), Work.of(Path(dataset), work)
     with progress("fingerprint") as move:
         found = measured(opened, place, processes or default_processes(), move)
-    say(f"the fingerprint lies in {place.fingerprint}")
-    return Measured(found, place.fingerprint)
+    page = write_fingerprint_page(found, place.folder)
+    say(f"the fingerprint lies in {place.fingerprint}; to read it, open {page}")
+    return Measured(found, place.fingerprint, page)

@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, select_autoescape
 
 from ..data import RecordError, UserError, read_json, written_whole
+from ..planning import Fingerprint
 from .calibration import CALIBRATION, Calibration
 from .calibration_page import PICTURE, calibration_rows, trial_table, write_trials
 from .citations import references_of
@@ -17,6 +18,8 @@ from .columns import duration, number
 from .compare import RunComparison, compare_facts
 from .curves import PROGRESS, write_curves
 from .evaluation import Estimate, leading
+from .fingerprint_plots import PICTURE as PLOTS
+from .fingerprint_plots import write_fingerprint_plots
 from .matching import SHEET
 from .report_tables import (
     case_table,
@@ -51,14 +54,15 @@ def report(
         raise RecordError(f"{run} is not a run folder: it has no {CARD}")
     facts = read_run(run, results)
     comparison = compare_facts([read_run(baseline), facts]) if baseline is not None else None
-    page = _environment().get_template(REPORT).render(_contents(facts, comparison, fingerprint))
+    page = environment().get_template(REPORT).render(_contents(facts, comparison, fingerprint))
     path = out or run / REPORT
     with written_whole(path) as temporary:
         temporary.write_text(page, "utf-8")
     return path
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Where the templates of pages are found; what people write is escaped."""
     loader = PackageLoader("diffnet.workflow", "templates")
     return Environment(
         loader=loader, autoescape=select_autoescape(), trim_blocks=True, lstrip_blocks=True
@@ -85,6 +89,7 @@ def _contents(
         "curves": _curves(facts.folder),
         "plan": plan_sections(plan, str(card.get("configuration", ""))),
         "dataset": dataset_rows(card, _fingerprint(facts.folder, fingerprint)),
+        "fingerprint": _measured(facts.folder, fingerprint),
         "costs": cost_rows(facts),
         "calibration": _calibration(facts.folder),
         "references": _references(facts),
@@ -160,9 +165,23 @@ def embedded(path: Path) -> str:
     return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
 
 
+def _of_work_folder(run: Path) -> Path:
+    """The fingerprint of the work folder that the run lies in: <work>/runs/<run>."""
+    return run.resolve().parent.parent / FINGERPRINT
+
+
+def _measured(run: Path, path: Path | None) -> str | None:
+    """fingerprint.png, drawn anew where there is a whole fingerprint."""
+    path = path or _of_work_folder(run)
+    try:
+        found = Fingerprint.load(path) if path.is_file() else None
+    except RecordError:  # of another version: its rows are told, and it is not drawn
+        return None
+    return None if found is None else embedded(write_fingerprint_plots(found, run / PLOTS))
+
+
 def _fingerprint(run: Path, path: Path | None) -> Mapping[str, Any]:
-    """Given, or of the work folder that the run lies in: <work>/runs/<run>."""
-    path = path or run.resolve().parent.parent / FINGERPRINT
+    path = path or _of_work_folder(run)
     found = read_json(path) if path.is_file() else {}
     return found if isinstance(found, dict) else {}
 

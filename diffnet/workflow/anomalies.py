@@ -13,7 +13,8 @@ from ..data import STD, MapCleaning, Volume, body_of, cleaned, lesion_mask
 from ..diffusion import Condition, Healing, Reconstructions
 from ..planning import Configuration
 from .detection import Detection, Familiarity
-from .draws import Drawing, fits, precision, wrapping
+from .drawing import Drawing
+from .draws import fits, precision, wrapping
 from .results import result_dtype
 from .run import Run
 from .scans import Scan, as_array

@@ -15,7 +15,8 @@ from ..metrics import average_precision, counts_of, score_bins, summed
 from ..planning import Configuration
 from .anomalies import Found, errors_of, find_anomalies, quartiles
 from .detection import FILE, NO_LABELS, Detection, Familiarity, Tried
-from .draws import Drawing, fits, wrapping
+from .drawing import Drawing
+from .draws import fits, wrapping
 from .run import Run
 from .scans import as_tensor
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..diffusion import Condition, Denoiser, Ensemble, Method, Tiled, Wrap, WrappedDenoiser
 from ..planning import Configuration, Workload, prediction_memory
-from .drawing import Drawing, DrawingError, drawing_of  # noqa: F401 still asked for here
+from .drawing import Drawing, DrawingError
 
 SHARE = 0.5  # of the free memory that a forward pass may take
 

@@ -83,6 +83,7 @@ def generate_from_maps(
     made = tuple(ledger.found[case] for case in maps)
     there = {d.case for d in made if d.files}
     folder.finish([w for w in order if w.name in there])
+    settings |= {"calibrated": list(drawing.calibrated)}
     found = Predictions(
         str(out), str(run.folder), settings, made, fresh, str(place), peak_memory_mb(place)
     )

@@ -83,6 +83,7 @@ def generate(
     made = tuple(ledger.found[w.name] for w in order)
     there = {d.case for d in made if d.files}
     folder.finish([w for w in order if w.name in there])
+    settings |= {"calibrated": list(drawing.calibrated)}
     found = Predictions(
         str(out), str(run.folder), settings, made, fresh, str(place), peak_memory_mb(place)
     )

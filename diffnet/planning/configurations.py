@@ -267,8 +267,12 @@ def _on_codes(
     otherwise = next((n for n in safe if n in at.found), "")
     code = learned_code(kind, factor, given, wanted, otherwise)
     times = prod(factor) * first.target_channels / code.channels
-    if max(factor) < 2:
-        raise PlanError(f"images of {by_axis(at.full.shape)} voxels have no coarser code")
+    asked = at.wish("latent", "code.factor", max(factor))
+    if max(factor) < 2 or asked != max(factor):
+        raise PlanError(
+            f"codes {asked} times coarser need larger images than {by_axis(at.full.shape)} voxels: "
+            f"they can be {max(factor)} times coarser (latent.code.factor)"
+        )
     at.add("latent", dims, verdict, form=lambda: Form(code=code, share=share))
     at.reasons.of("latent").add(
         "first_stage",

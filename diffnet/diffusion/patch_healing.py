@@ -57,10 +57,12 @@ class PatchHealing(Healing):
         denoiser = wrap(self.denoiser)
         t = image.new_full((len(image),), self.strength)
         total, count = torch.zeros_like(image), torch.zeros_like(image[:1, :1])
+        # one field of noise serves all boxes: shaped noise takes longer than a small network
+        noised = denoiser.process.corrupt(image, t)
         for box in boxes(tuple(image.shape[2:]), self.share):
             place = (..., *box)
             x_t = image.clone()
-            x_t[place] = denoiser.process.corrupt(image, t)[place]
+            x_t[place] = noised[place]
             total[place] += denoiser(x_t, t, condition)[place]
             count[place] += 1
         healed = total / count

@@ -13,6 +13,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from .completeness import missing_bytes
+from .nifti import impossible_lengths
 from .record import UserError, written_whole
 
 # Formats without a physical grid: what they call resolution is dots per inch of a print.
@@ -115,7 +116,18 @@ def _read_file(path: Path) -> sitk.Image:
         raise VolumeError(f"{path} and {twin.name} lie side by side: keep one of them")
     if reason := missing_bytes(path):
         raise VolumeError(f"{path} is truncated: {reason}. Copy or export the file again")
+    if file_ending(path) in (".nii", ".nii.gz"):
+        _refuse_lengths(path)
     return sitk.ReadImage(str(path))
+
+
+def _refuse_lengths(path: Path) -> None:
+    if lengths := impossible_lengths(path):
+        said = " x ".join(f"{length:g}" for length in lengths)
+        raise VolumeError(
+            f"{path}: its header gives voxels of {said} mm (x, y, z), which cannot be. Write the "
+            "true voxel size into it (pixdim), or convert the scan again from its source"
+        )
 
 
 def _read_series(folder: Path) -> sitk.Image:

@@ -1,4 +1,4 @@
-"""What ITK does not tell of a NIfTI file: its due length, and whether NaN or Inf are in it."""
+"""What ITK does not tell of a NIfTI file: its due length, voxels without a size, NaN and Inf."""
 
 from __future__ import annotations
 
@@ -17,13 +17,17 @@ _BLOCK = 1 << 22
 
 @dataclass(frozen=True)
 class NiftiHeader:
-    """order: "<" or ">"; kind: NIfTI's number of the voxels' type; offset: of the first voxel."""
+    """order: "<" or ">"; kind: NIfTI's number of the voxels' type; offset: of the first voxel.
+
+    lengths: of a voxel, as the file has them, along the first three axes that have more than one.
+    """
 
     order: str
     kind: int
     offset: int
     voxels: int
     bytes_per_voxel: float
+    lengths: tuple[float, ...]
 
     @property
     def length(self) -> int:
@@ -41,16 +45,28 @@ def parse_head(head: bytes) -> NiftiHeader | None:
             sizes = struct.unpack(f"{order}8h", head[40:56])
             kind, bits = struct.unpack(f"{order}2h", head[70:74])
             offset = int(struct.unpack(f"{order}f", head[108:112])[0])
+            lengths = struct.unpack(f"{order}8f", head[76:108])
         elif size == 540 and len(head) >= HEAD:
             sizes = struct.unpack(f"{order}8q", head[16:80])
             kind, bits = struct.unpack(f"{order}2h", head[12:16])
             offset = struct.unpack(f"{order}q", head[168:176])[0]
+            lengths = struct.unpack(f"{order}8d", head[104:168])
         else:
             continue
-        return NiftiHeader(
-            order, kind, offset, math.prod(sizes[1 : 1 + max(0, sizes[0])]), bits / 8
-        )
+        axes = range(1, 1 + max(0, sizes[0]))
+        lengths = tuple(lengths[a] for a in axes[:3] if sizes[a] > 1)
+        voxels = math.prod(sizes[a] for a in axes)
+        return NiftiHeader(order, kind, offset, voxels, bits / 8, lengths)
     return None
+
+
+def impossible_lengths(path: Path) -> tuple[float, ...]:
+    """Lengths of voxels, if one is not above 0; ITK would read 0 and NaN as 1 and turn signs."""
+    opener = gzip.open if path.name.lower().endswith(".gz") else open
+    with opener(path, "rb") as file:
+        head = parse_head(file.read(HEAD))
+    possible = head is None or all(0 < length < math.inf for length in head.lengths)
+    return () if possible else head.lengths
 
 
 def count_not_finite(path: Path) -> tuple[int, int]:

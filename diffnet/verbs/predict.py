@@ -36,10 +36,9 @@ def predict(
     refuse_copies: Path | None = None,
     trust_range: bool = False,
 ) -> Predictions:
-    """Make results for new scans, each on the scan's own grid, in its units and format.
-
-    Scans are named as in a dataset: CASE_0000.ext, CASE_0001.ext for the channels, or CASE.ext.
-    The same command again continues. Generation takes no scans: say how many images with --cases.
+    """Make results for new scans, each on the scan's own grid, in its units and format. The same
+    command again continues. Generation takes --cases instead of scans. Scans are named as in a
+    dataset: CASE_0000.ext, CASE_0001.ext for the channels, or CASE.ext.
 
     run: the run folder that training left, or a copy of it; or the folder of all folds, which then
     answer together. out: folder for the results, with summary.json. scans: folder with scans, one
@@ -47,22 +46,20 @@ def predict(
     these. output: mean (the expected image), sample (one plausible image) or samples (several, with
     their mean in the folder and standard deviation in std/); default as planned. samples: how many;
     default as planned, else 8. steps: network calls of one sample; default as calibrated, else as
-    planned. sampler: how noise becomes an image; default as calibrated, else as planned. seed: of
-    the noise; each case has its own. device: auto, cpu, cuda, mps.
-    overlap: share of a window that its neighbour covers, where a scan does not fit in memory whole.
-    simulate: scans are complete; make of them what the task is given (coarse, noisy, with holes).
-    masks: folder with a mask for each scan, not 0 inside the holes to inpaint. cases: how many
-    images to generate. labels: classes to generate; default all in turn. conditions: of what is
-    generated or edited, as column=value; what is not said is left open. rows: a csv with one row for every
-    image to generate and a column for each condition. guidance: how much stronger conditions act, 1
-    is as learned. guidance_interval: the lowest and highest noise level where it acts.
-    refuse_copies: the dataset folder that the run was trained on; an image that is nearer to a
-    training image than held-out images are is drawn again, at last left out. trust_range:
-    predict although intensities look like another unit.
+    planned. sampler: how noise becomes an image; default alike. seed: of the noise; each case has
+    its own. device: auto, cpu, cuda, mps. overlap: share of a window that its neighbour covers,
+    where a scan does not fit in memory. simulate: scans are complete; make of them what is given
+    (coarse, noisy, with holes). masks: folder with a mask for each scan, not 0 inside the holes to
+    inpaint. cases: how many images to generate. labels: classes to generate; default all in turn.
+    conditions: of what is generated or edited, as column=value; what is not said is left open.
+    rows: a csv with a row for every image to generate and a column for each condition. guidance:
+    how much stronger conditions act, 1 is as learned. guidance_interval: the lowest and highest
+    noise level where it acts. refuse_copies: the dataset folder of the training; an image nearer to
+    a training image than held-out ones are is drawn again, at last left out. trust_range: predict
+    although intensities look like another unit.
 
     Example:
         diffnet predict runs/2d-edm -i scans -o results --output samples --samples 4
-        diffnet predict runs/2d-edm -o made --cases 16 --labels Hand --labels HeadCT
         diffnet predict runs/2d-edm -o made --cases 8 --condition age=63 --condition class=benign
     """
     from ..workflow.folds import open_run
@@ -74,19 +71,23 @@ def predict(
     if makes_images(opened, scans, wish):
         refuse_scans(opened, scans, masks, simulate, output, samples)
         return made(opened, Path(out), scans, wish, how)
-    from ..workflow.edits import edit_of
-
-    refuse_wishes({**wish, "conditions": None})
-    how["edit"] = edit_of(opened, conditions or ())
     how |= {"output": output, "samples": samples, "simulate": simulate, "trust_range": trust_range}
-    return _predicted(opened, Path(out), scans, masks, how)
+    return _predicted(opened, Path(out), scans, masks, wish, how)
 
 
 def _predicted(
-    run: Run, out: Path, scans: Path | None, masks: Path | None, how: dict[str, Any]
+    run: Run,
+    out: Path,
+    scans: Path | None,
+    masks: Path | None,
+    wish: dict[str, Any],
+    how: dict[str, Any],
 ) -> Predictions:
+    from ..workflow.edits import edit_of
     from ..workflow.predict import predict as on_scans
 
+    refuse_wishes({**wish, "conditions": None})
+    how["edit"] = edit_of(run, wish["conditions"] or ())
     found = _found(run, scans)
     holes = None if masks is None else _masks(run, masks)
     with progress("predict") as move:

@@ -60,7 +60,6 @@ def train(
     from ..recipes import find_recipe
     from ..tasks import TASKS
     from ..workflow.planned import chosen, planned
-    from ..workflow.splits import folds_of
     from ..workflow.work import Work
 
     opened, place = Dataset.open(Path(dataset)), Work.of(Path(dataset), work)
@@ -73,13 +72,29 @@ def train(
     how |= {"device": device, "workers": workers, "processes": processes or default_processes()}
     if fold is None:
         return _trained(opened, plan, wanted, recipe, place, None, how)
-    count = len(folds_of(place.splits, opened.cases("train")))
+    return _in_folds(opened, plan, wanted, recipe, place, fold, how)
+
+
+def _in_folds(
+    dataset: Dataset,
+    plan: Plan,
+    configuration: Configuration,
+    recipe: str,
+    place: Work,
+    fold: int | Literal["all"],
+    how: dict[str, Any],
+) -> Run | Folds:
+    """One fold, or all of them and what stands for all."""
+    from ..workflow.splits import folds_of
+
+    count = len(folds_of(place.splits, dataset.cases("train")))
     for k in range(count) if fold == "all" else [fold]:
-        run = _trained(opened, plan, wanted, recipe, place, k, how)
-    folds = _folds(place, wanted, recipe, count, how)
-    if fold == "all":
-        say(f"all folds together are {folds.folder}")
-    return folds if fold == "all" else run
+        run = _trained(dataset, plan, configuration, recipe, place, k, how)
+    folds = _folds(place, configuration, recipe, count, how)
+    if fold != "all":
+        return run
+    say(f"all folds together are {folds.folder}")
+    return folds
 
 
 def _trained(

@@ -9,6 +9,7 @@ from ..data import Case, Dataset, UserError
 from ..planning import Plan
 from ..tasks import TASKS, Anomaly, Task
 from .batches import class_indices
+from .preprocess import is_read
 from .splits import Split
 
 
@@ -23,9 +24,10 @@ def learnable(dataset: Dataset, plan: Plan, split: Split) -> Split:
     is not there.
     """
     task, cases = task_of(plan), {c.id: c for c in dataset.cases("train")}
+    split = _that_is_read(split, {n for n, c in cases.items() if is_read(c, plan)})
     if task.purpose not in ("anomaly", "ood"):
         return split
-    said = {name: is_known(task, case, cases.values()) for name, case in cases.items()}
+    said = {n: is_known(task, cases[n], cases.values()) for n in (*split.train, *split.val)}
     weak = isinstance(task, Anomaly) and task.weak
     silent = [n for n in (*split.train, *split.val) if said[n] is None]
     if weak:
@@ -43,6 +45,18 @@ def learnable(dataset: Dataset, plan: Plan, split: Split) -> Split:
     left = len(split.train) + len(split.val) - len(train) - len(val)
     rule = f"{split.rule}; {left} cases left out, which are not of the kind that is learned"
     return Split(train, val, rule if left else split.rule)
+
+
+def _that_is_read(split: Split, read: set[str]) -> Split:
+    """Without the other side of unpaired images."""
+    train = tuple(n for n in split.train if n in read)
+    val = tuple(n for n in split.val if n in read)
+    left = len(split.train) + len(split.val) - len(train) - len(val)
+    if not left:
+        return split
+    return Split(
+        train, val, f"{split.rule}; {left} cases left out, of which the task reads no file"
+    )
 
 
 def is_known(task: Task, case: Case, all_cases: Sequence[Case]) -> bool | None:

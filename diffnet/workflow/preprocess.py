@@ -55,6 +55,7 @@ def fill(
     store = Store(store_folder(work, configuration), (*flat, *configuration.patch))
     cases = [*dataset.cases("train"), *dataset.cases("test")]
     _refuse_twins(cases)
+    cases = [c for c in cases if is_read(c, plan)]
     # A copy without the listing, which may be long and is not needed by the workers.
     shared = (replace(dataset), preparation(plan, configuration), store)
     jobs = ((case.id, case) for case in cases)
@@ -64,6 +65,11 @@ def fill(
         if progress:
             progress(count.total(), len(cases), name)
     return Filled(store, count["written"], count["kept"])
+
+
+def is_read(case: Case, plan: Plan) -> bool:
+    """Whether the plan reads a file of the case: of unpaired images, one side is not read."""
+    return any(role in case.files for role in plan.roles)
 
 
 def worthwhile(processes: int, cases: list[Case]) -> int:

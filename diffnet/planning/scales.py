@@ -6,6 +6,8 @@ from ..data import STD, ScaleRule
 from .fingerprint import ChannelSummary, RoleSummary
 from .modality import ARBITRARY, HEAVY
 
+APART = 0.5  # of the pooled std: more than that, cases' foreground means lie apart
+
 
 def given_rule(channel: ChannelSummary, clip: bool = True) -> ScaleRule:
     """Of a channel that is only given. MR: by its own case, unless its files hold 8 bits. Else
@@ -45,7 +47,7 @@ def rules_for(
     if image is not None:
         made = makes == "image" and not follows
         found["image"] = tuple(
-            made_rule(c) if made else given_rule(c, clip=not follows) for c in image.channels
+            _own_rule(c) if made else given_rule(c, clip=not follows) for c in image.channels
         )
     if target is not None:
         found["target"] = tuple(made_rule(c) for c in target.channels)
@@ -54,6 +56,14 @@ def rules_for(
             same = len(first) == len(target.channels)
             found["target"] = first if same else first[:1] * len(target.channels)
     return found
+
+
+def _own_rule(channel: ChannelSummary) -> ScaleRule:
+    """Of a channel that is made from images of its own kind: one scale, unless units are arbitrary
+    and the cases are so far apart that most of them would show nothing on it.
+    """
+    unlike = channel.modality in ARBITRARY and channel.spread > APART
+    return given_rule(channel) if unlike else made_rule(channel)
 
 
 def eight_bit(channel: ChannelSummary) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data import Dataset, Volume
+from ..data import Dataset, ScaleRule, Volume, fit_scale, foreground_of
 from ..metrics import (
     Interval,
     Neighbours,
@@ -25,6 +25,7 @@ from ..metrics import (
 )
 from .evaluation import Estimate, Evaluation
 from .gallery import write_gallery
+from .ledger import run_of
 from .matching import SHEET, EvaluationError, Paths, Truth, image_files
 from .set_conditions import asked_of, classes_of, conditioning
 
@@ -37,6 +38,7 @@ PAIRS = 500
 KEPT = 200  # images that pairs are made of
 SEED = 0
 Progress = Callable[[int, int, str], None]
+Read = Callable[[Paths], np.ndarray]
 Found = tuple[dict[str, Estimate], dict[str, dict[str, float]]]
 
 
@@ -60,12 +62,13 @@ def evaluate_sets(
     real_files, origin = real_files_of(truth, "image")
     real_files = drawn_files(real_files)
     refuse_few(made_files, real_files)
-    low, high = _range_of(real_files, data_range)
+    read = reader_of(predictions)
+    low, high = _range_of(real_files, data_range, read)
     total = len(made_files) + len(real_files)
     asked = asked_of(made_files, predictions)
     classes = classes_of(made_files, truth, asked)
-    real, real_images = _features(real_files, low, high, progress, 0, total)
-    made, made_images = _features(made_files, low, high, progress, len(real_files), total)
+    real, real_images = _features(real_files, low, high, read, progress, 0, total)
+    made, made_images = _features(made_files, low, high, read, progress, len(real_files), total)
 
     def alike(images: list[np.ndarray]) -> Interval | None:
         return likeness(images, high - low, PAIRS, SEED) if of_one_shape(images) else None
@@ -83,6 +86,7 @@ def evaluate_sets(
             "real": f"{len(real_files)} images, {origin}",
             "made": f"{len(made_files)} images",
             "data_range": [low, high],
+            "scale": "each image by its own foreground" if read is by_own_scale else None,
             "features": "64 fixed statistics an image: intensities, texture at 4 scales, layout",
             "unit": UNIT,
         },
@@ -194,11 +198,31 @@ def drawn_files(files: dict[str, Paths]) -> dict[str, Paths]:
     return {names[i]: files[names[i]] for i in sorted(kept)}
 
 
-def _range_of(files: dict[str, Paths], data_range: float | None) -> tuple[float, float]:
+def reader_of(predictions: Path) -> Read:
+    """As files hold them; each by its own foreground where the run that made them learned so,
+    because its images have no units.
+    """
+    run = run_of(predictions)
+    rules = () if run is None else run.plan.scales.get("image", ())
+    return by_own_scale if any(r.kind == "case" for r in rules) else as_it_is
+
+
+def as_it_is(paths: Paths) -> np.ndarray:
+    return Volume.read(paths).array
+
+
+def by_own_scale(paths: Paths) -> np.ndarray:
+    """Mean 0 and std 1 in each channel's foreground."""
+    array = Volume.read(paths).array
+    scale = fit_scale([ScaleRule("case")] * len(array), array, foreground_of(array))
+    return scale.apply(array)
+
+
+def _range_of(files: dict[str, Paths], data_range: float | None, read: Read) -> tuple[float, float]:
     """Lowest and highest intensity of the declared scale, from the real images."""
     lows, highs = [], []
     for paths in list(files.values())[:200]:
-        array = Volume.read(paths).array
+        array = read(paths)
         if array.dtype == np.uint8 and data_range is None:
             return 0.0, 255.0
         low, high = np.percentile(array, [0.05, 99.95])
@@ -215,6 +239,7 @@ def _features(
     files: dict[str, Paths],
     low: float,
     high: float,
+    read: Read,
     progress: Progress | None,
     before: int,
     total: int,
@@ -224,7 +249,7 @@ def _features(
     channels = None
     stride = -(-len(files) // KEPT)  # over the whole set: neighbours in the alphabet are alike
     for i, (case, paths) in enumerate(files.items()):
-        array = Volume.read(paths).array
+        array = read(paths)
         if channels not in (None, len(array)):
             raise EvaluationError(f"{case} has {len(array)} channels, the others have {channels}")
         channels = len(array)

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..data import Record, UserError, file_hash, write_json
-from .run import Run
+from ..data import Record, UserError, file_hash, read_json, write_json
+from .run import CARD, Run
 
 LINES = "cases.jsonl"
 SUMMARY = "summary.json"
@@ -107,6 +107,14 @@ class Predictions(Record):
         return f"; calibrated: {', '.join(f'{n} {self.settings[n]}' for n in names)}"
 
     __str__ = table
+
+
+def run_of(folder: Path) -> Run | None:
+    """The run that made a folder's images, where summary.json names it and it is still there."""
+    path = folder / SUMMARY
+    told = read_json(path) if path.is_file() else {}
+    run = Run(Path(str(told.get("run", "")))) if isinstance(told, dict) else Run(Path())
+    return run if (run.folder / CARD).is_file() else None
 
 
 def settings_key(run: Run, settings: Mapping[str, Any]) -> str:

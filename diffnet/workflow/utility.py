@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data import Case, Dataset, Record, read_json, write_json
+from ..data import Case, Dataset, Record, write_json
 from ..metrics import paired_difference
 from .columns import aligned, number
 from .evaluation import Estimate, estimate
-from .ledger import SUMMARY
-from .run import CARD, Run
+from .ledger import run_of
+from .run import Run
 from .small_model import SmallTrainer
 from .utility_examples import Question, Scores, UtilityError, made_cases, question_of
 from .utility_nnunet import NnUnet
@@ -153,14 +153,6 @@ def without_test(made: Sequence[Case], test: Sequence[Case]) -> tuple[list[Case]
     left = len(made) - len(kept)
     note = f"{left} made images are left out: they are made from the maps of test cases"
     return kept, (note,) if left else ()
-
-
-def run_of(made: Path) -> Run | None:
-    """The run that made a folder, where that is known and still there."""
-    path = made / SUMMARY
-    told = read_json(path) if path.is_file() else {}
-    run = Run(Path(str(told.get("run", "")))) if isinstance(told, dict) else Run(Path())
-    return run if (run.folder / CARD).is_file() else None
 
 
 def real_sides(

@@ -3,8 +3,9 @@
 from .back_projection import filtered_back_projection
 from .beams import Beams, Fan, Parallel
 from .coil_maps import calibration_size, coil_maps, low_resolution
+from .cone_beam import Cone, ConeBeam
 from .conjugate_gradients import conjugate_gradients
-from .fourier import MaskedFourier, RealFourier, Sense, centred_fft, centred_ifft
+from .fourier import MaskedFourier, MovedFourier, RealFourier, Sense, centred_fft, centred_ifft
 from .masks import MASKS, gaussian_lines, gaussian_points, poisson_disc, random_lines, uniform
 from .measurement import Measurement
 from .noise_model import (
@@ -15,8 +16,18 @@ from .noise_model import (
     SpeckleNoise,
     TransmissionNoise,
 )
+from .non_uniform import NonUniformFourier, radial
 from .operator import Composed, Operator, largest_eigenvalue
-from .pointwise import FromReal, Identity, Masked, Phased, Weighted, as_complex, as_real
+from .pointwise import (
+    FromReal,
+    Identity,
+    Masked,
+    Phased,
+    Sensitivities,
+    Weighted,
+    as_complex,
+    as_real,
+)
 from .projector import Projector
 from .resolution import BlockMean, Blurred, gaussian_kernel, motion_kernel
 
@@ -26,6 +37,8 @@ __all__ = [
     "BlockMean",
     "Blurred",
     "Composed",
+    "Cone",
+    "ConeBeam",
     "Fan",
     "FromReal",
     "GaussianNoise",
@@ -33,7 +46,9 @@ __all__ = [
     "Masked",
     "MaskedFourier",
     "Measurement",
+    "MovedFourier",
     "NoiseModel",
+    "NonUniformFourier",
     "Operator",
     "Parallel",
     "Phased",
@@ -42,6 +57,7 @@ __all__ = [
     "RealFourier",
     "RicianNoise",
     "Sense",
+    "Sensitivities",
     "SpeckleNoise",
     "TransmissionNoise",
     "Weighted",
@@ -60,6 +76,7 @@ __all__ = [
     "low_resolution",
     "motion_kernel",
     "poisson_disc",
+    "radial",
     "random_lines",
     "uniform",
 ]

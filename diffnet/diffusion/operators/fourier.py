@@ -98,6 +98,32 @@ class RealFourier(MaskedFourier):
         return self.adjoint(y)
 
 
+class MovedFourier(MaskedFourier):
+    """`MaskedFourier` of an image that lay elsewhere for every sample: translations between shots.
+
+    shifts: (2, *S), the image's displacement in voxels (along Y, along X) while each coefficient
+    was read; commonly the same along a line. A translation is a phase, so A A^H stays the mask.
+    """
+
+    def __init__(self, mask: Tensor, shifts: Tensor) -> None:
+        super().__init__(mask)
+        size = tuple(mask.shape[-2:])
+        if tuple(shifts.shape) != (2, *size):
+            raise ValueError(f"shifts of {tuple(shifts.shape)}; needed: (2, {size[0]}, {size[1]})")
+        rows, columns = ((torch.arange(n, device=shifts.device) - n // 2) / n for n in size)
+        phase = -2 * torch.pi * (rows[:, None] * shifts[0] + columns * shifts[1])
+        self.register_buffer("phase", phase)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return as_real(as_complex(super().forward(x)) * self._turn(1.0))
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        return super().adjoint(as_real(as_complex(y) * self._turn(-1.0)))
+
+    def _turn(self, sign: float) -> Tensor:
+        return torch.polar(torch.ones_like(self.phase), sign * self.phase)
+
+
 class Sense(Operator):
     """M F S: k-space (B, 2 coils, *S) of one complex image (B, 2, *S) (Pruessmann et al., 1999).
 

@@ -71,6 +71,25 @@ class Phased(Operator):
         return as_real(as_complex(y) * torch.polar(torch.ones_like(self.phase), -self.phase))
 
 
+class Sensitivities(Operator):
+    """One complex image (B, 2, *S) as every coil sees it, (B, 2 coils, *S).
+
+    maps: (1 or B, coils, *S), complex. For sampling patterns that `Sense` does not know.
+    """
+
+    def __init__(self, maps: Tensor) -> None:
+        super().__init__()
+        if not maps.is_complex():
+            raise ValueError(f"coil maps are complex (B, coils, *S), these are {maps.dtype}")
+        self.register_buffer("maps", maps)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return as_real(self.maps * as_complex(x))
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        return as_real((self.maps.conj() * as_complex(y)).sum(1, keepdim=True))
+
+
 class FromReal(Operator):
     """A real image (B, C, *S) as a complex one (B, 2C, *S) with imaginary part 0."""
 

@@ -1,0 +1,62 @@
+"""A linear map with few entries, kept with its transpose so that both are exact and fast."""
+
+from __future__ import annotations
+
+import warnings
+
+import torch
+from torch import Tensor, nn
+
+
+class SparseMap(nn.Module):
+    """y_i = sum of weight x_column over the entries of row i; shape: (rows, columns).
+
+    About 16 bytes times the entries in float32, transpose included. Compressed sparse rows in plain
+    buffers, so that they move with whatever holds the map.
+    """
+
+    def __init__(self, row: Tensor, column: Tensor, weight: Tensor, shape: tuple[int, int]) -> None:
+        super().__init__()
+        self.shape = shape
+        self._keep("forth", row, column, weight, shape[0])
+        self._keep("back", column, row, weight, shape[1])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, columns) to (B, C, rows)."""
+        return _Product.apply(x, *self._matrices())
+
+    def transposed(self, y: Tensor) -> Tensor:
+        """(B, C, rows) to (B, C, columns)."""
+        return _Product.apply(y, *reversed(self._matrices()))
+
+    def _keep(self, name: str, row: Tensor, column: Tensor, weight: Tensor, rows: int) -> None:
+        order = row.argsort(stable=True)
+        counts = torch.bincount(row, minlength=rows)
+        starts = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+        self.register_buffer(f"{name}_starts", starts, persistent=False)
+        self.register_buffer(f"{name}_columns", column[order], persistent=False)
+        self.register_buffer(f"{name}_weights", weight[order], persistent=False)
+
+    def _matrices(self) -> tuple[Tensor, Tensor]:
+        found = []
+        for name, size in (("forth", self.shape), ("back", self.shape[::-1])):
+            parts = (getattr(self, f"{name}_{k}") for k in ("starts", "columns", "weights"))
+            with warnings.catch_warnings():  # torch says that compressed rows are in beta
+                warnings.simplefilter("ignore", UserWarning)
+                found.append(torch.sparse_csr_tensor(*parts, size=size))
+        return found[0], found[1]
+
+
+class _Product(torch.autograd.Function):
+    """x (B, C, n) to (M x) (B, C, m), differentiated by the transpose that is there."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, matrix: Tensor, transposed: Tensor) -> Tensor:
+        ctx.matrices = (transposed, matrix)
+        columns = x.reshape(-1, x.shape[2]).to(matrix.dtype).T.contiguous()
+        with torch.autocast(x.device.type, enabled=False):
+            return (matrix @ columns).T.reshape(*x.shape[:2], -1).to(x.dtype)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:
+        return _Product.apply(gradient, *ctx.matrices), None, None

@@ -94,7 +94,9 @@ def prober(
     """What probes the default configuration of a plan here. PlanError: for a card elsewhere."""
     from ..planning import PlanError
     from ..tasks import TASKS
-    from ..workflow.probe import probe
+    from ..workflow.first_stage import with_codec
+    from ..workflow.fitting import planned_codec
+    from ..workflow.probe import ProbeError, probe
     from ..workflow.run import pick_device
 
     if budget.kind != pick_device(device).type or (budget.kind == "cuda" and gpu_memory):
@@ -105,13 +107,14 @@ def prober(
 
     def look(plan: Plan) -> Probe:
         c = plan.configurations[plan.default]
-        if c.code is not None:
-            raise PlanError(
+        if c.code is not None and c.previous:
+            raise ProbeError(
                 f"the default configuration {c.name} works on codes of a first stage that is not "
                 "trained yet, so there is nothing to probe: leave out --probe"
             )
         own = recipe or c.recipe or TASKS[plan.task].from_json(plan.task_settings).recipe
-        found = probe(plan, plan.default, own, device=budget.device)
+        named, knobs, _ = with_codec(own, {}, planned_codec(c, own, None), plan, c)
+        found = probe(plan, plan.default, named, knobs=knobs, device=budget.device)
         say(
             f"probe: {plan.default} with {own} takes {found.training / 1e9:.3g} GB and "
             f"{found.step:.3g} s a step"

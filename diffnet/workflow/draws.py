@@ -164,8 +164,7 @@ def fits(like: Tensor, c: Configuration, method: Method | None = None) -> bool:
 def forward_bytes(c: Configuration, size: Sequence[int]) -> float:
     """What a network call takes for one example of spatial `size`, beside the weights."""
     work = Workload(
-        c.target_channels + c.image_channels,
-        c.target_channels,
+        *c.shown,
         tuple(size),
         classes=c.classes,
         precision=c.training.precision,

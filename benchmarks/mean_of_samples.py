@@ -65,7 +65,9 @@ def _of_case(case: str, truth: Path, one: Path, several: Path) -> tuple[float, l
     def read(folder: Path, name: str) -> np.ndarray:
         return Volume.read(next(folder.glob(f"{name}.*"))).array[inside].astype(np.float64)
 
-    draws = np.stack([read(several / "samples", f"{case}_sample{k}") for k in range(max(KS))])
+    draws = np.stack(
+        [read(several / "samples", f"{case}_sample{k}") for k in range(1, max(KS) + 1)]
+    )
     sets = [np.square(draws.reshape(-1, k, true.size).mean(1) - true).mean() for k in KS]
     return np.square(read(one, case) - true).mean(), sets, draws.var(0, ddof=1).mean()
 

@@ -4,23 +4,25 @@
 
 For every network: the planner's formula, what `diffnet plan --probe` measures with a few steps, and
 what a real training (store, patches, held-out looks, checkpoint, averages) and a real draw take.
-Everything runs in a fresh process of one thread, because a process never gives back its peak, and
-nothing is set in the allocator's environment. Taken is the peak of the resident memory beyond what
-the process held when everything was imported and one tiny layer had been trained, which does not
-depend on how busy the machine is; seconds (the median of the last half of the steps) do.
+Every number is of a process of its own (forked when everything is imported) with one thread,
+because a process never gives back its peak; nothing is set in the allocator's environment. Taken
+is the peak of the resident memory beyond what the process held when one tiny layer had been
+trained, and the processor time of a step (the median of the later ones): neither depends much on
+how busy the machine is.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
-import sys
+import multiprocessing
 import tempfile
 import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,8 +47,7 @@ from diffnet.workflow.drawing import Drawing
 from diffnet.workflow.draws import draw
 from diffnet.workflow.fit import Fit
 from diffnet.workflow.peak import peak_bytes
-from diffnet.workflow.probe import probe
-from diffnet.workflow.probe_steps import begin, random_batch, warm_up
+from diffnet.workflow.probe_steps import begin, measure, random_batch, warm_up
 from diffnet.workflow.run import Run
 from diffnet.workflow.train import Budget
 
@@ -57,16 +58,16 @@ BOUNDS = {
     ("s", "formula"): 0.5,
     ("s", "probe"): 0.15,
 }
-RECIPE, REAL_STEPS, CASES = "edm", 8, 4
+RECIPE, REAL_STEPS, CASES = "edm", 6, 4
 NETWORKS = (
     (2, 64, 8, (32, 64, 128)),
-    (2, 128, 8, (32, 64, 128)),
-    (2, 192, 4, (32, 64, 128, 256)),
-    (2, 96, 4, (64, 128, 256, 256)),
+    (2, 128, 4, (32, 64, 128)),
+    (2, 160, 4, (16, 32, 64, 128)),
+    (2, 64, 4, (64, 128, 256)),
     (3, 32, 2, (16, 32, 64)),
-    (3, 48, 1, (32, 64, 128)),
-    (3, 64, 1, (16, 32, 64, 128)),
-    (3, 72, 1, (32, 64, 128)),
+    (3, 40, 1, (32, 64, 128)),
+    (3, 48, 1, (16, 32, 64, 128)),
+    (3, 64, 1, (16, 32, 64)),
 )
 
 
@@ -142,7 +143,7 @@ def rows() -> list[Row]:
 
 def real_training(row: Row) -> tuple[int, float]:
     """Bytes and seconds a step of a training: all that `diffnet train` does with stored data."""
-    plan, times = row.plan(), [time.perf_counter()]
+    plan, times = row.plan(), [time.process_time()]
     with tempfile.TemporaryDirectory() as place:
         store, names = stored(Path(place) / "store", plan), [f"case{k}" for k in range(CASES)]
         warm_up(row.dims, CPU)
@@ -161,7 +162,7 @@ def real_training(row: Row) -> tuple[int, float]:
             budget=Budget(steps=REAL_STEPS),
             processes=Processes(CPU),
             dataset_hash="0",
-        )(lambda *moved: times.append(time.perf_counter()))
+        )(lambda *moved: times.append(time.process_time()))
     late = np.diff(times)[REAL_STEPS // 2 :]
     return peak_bytes(CPU) - before, float(np.median(late))
 
@@ -174,11 +175,21 @@ def real_prediction(row: Row) -> tuple[int, float]:
     before = begin(CPU)
     method = find_recipe(RECIPE)().build(c).eval().requires_grad_(False)
     condition = random_batch(c, 1, CPU, True).condition
+    seconds = []
     for _ in range(3):
-        began = time.perf_counter()
+        began = time.process_time()
         draw(method, torch.zeros(1, 1, *c.patch), condition, Drawing("mean"), c, [0])
-        seconds = time.perf_counter() - began
-    return peak_bytes(CPU) - before, seconds
+        seconds.append(time.process_time() - began)
+    return peak_bytes(CPU) - before, min(seconds)
+
+
+def probed(row: Row) -> dict[str, tuple[int | None, float | None]]:
+    """What a probe says of both."""
+    plan = row.plan()
+    clock = time.process_time
+    found = measure(plan, plan.default, RECIPE, {}, CPU, 3, clock)
+    training, prediction = (found.training, found.step), (found.prediction, found.call)
+    return {"training": training, "prediction": prediction}
 
 
 REAL = {"training": real_training, "prediction": real_prediction}
@@ -212,11 +223,10 @@ def formula(row: Row) -> dict[str, tuple[float, float]]:
     }
 
 
-def in_own_process(what: str, number: int) -> tuple[float, float]:
-    command = [sys.executable, __file__, "--row", str(number), "--real", what]
-    settings = {**os.environ, "OMP_NUM_THREADS": "1"}
-    found = subprocess.run(command, check=True, capture_output=True, text=True, env=settings)
-    return tuple(json.loads(found.stdout.splitlines()[-1]))
+def in_own_process(what: Callable[[Row], Any], row: Row) -> Any:
+    """`what(row)` in a child of this process, which has imported everything and done nothing."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as one:
+        return one.submit(what, row).result()
 
 
 def main() -> None:
@@ -224,13 +234,8 @@ def main() -> None:
     parser.add_argument("--only", default="", help="rows whose name contains this, such as ^3")
     parser.add_argument("--json", type=Path, help="also keep the measured numbers here")
     parser.add_argument("--again", type=Path, nargs="+", help="tell such files; measure nothing")
-    parser.add_argument("--row", type=int, help=argparse.SUPPRESS)
-    parser.add_argument("--real", choices=REAL, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    if asked.real:
-        print(json.dumps(REAL[asked.real](rows()[asked.row])))
-        return
     told: list[dict] = []
     if asked.again:
         told = [t for path in asked.again for t in json.loads(path.read_text())]
@@ -246,15 +251,10 @@ def main() -> None:
 
 def measured(row: Row, number: int) -> list[dict]:
     """The probe and the real thing, for training and, unless checkpointed, for prediction."""
-    plan = row.plan()
-    probed = probe(plan, plan.default, RECIPE, threads=1, steps=3)
-    tried = {
-        "training": (probed.training, probed.step),
-        "prediction": (probed.prediction, probed.call),
-    }
+    tried = in_own_process(probed, row)
     doing = ["training"] if row.checkpointing else list(REAL)
     return [
-        {"row": number, "doing": d, "probe": tried[d], "real": in_own_process(d, number)}
+        {"row": number, "doing": d, "probe": tried[d], "real": in_own_process(REAL[d], row)}
         for d in doing
     ]
 

@@ -22,10 +22,12 @@ from diffnet.planning import (
     training_memory,
 )
 from diffnet.verbs import plan as verb
+from diffnet.workflow.fit import Fit
 from diffnet.workflow.probe import NoRoom, Probe, ProbeError, probe
 from diffnet.workflow.probe_plan import is_cheap, largest, probed_plan, smaller_patches
 from diffnet.workflow.probe_steps import measure, random_batch
-from diffnet.workflow.run import pick_device
+from diffnet.workflow.run import Run, pick_device
+from diffnet.workflow.train import Budget as Length
 
 MEGABYTE = 1e6
 
@@ -257,3 +259,21 @@ def test_a_probed_plan_is_kept_and_shown(phantom_folder, tmp_path, monkeypatch, 
 def test_a_card_that_is_not_there_cannot_be_probed():
     with pytest.raises(PlanError, match="for another device"):
         verb.prober(Budget("cuda", 24.0), "auto", 24.0, None)
+
+
+def test_what_a_training_will_take_is_told_before_it_starts(tmp_path):
+    p = tiny_plan()
+    c = replace(p.configurations["2d"], memory={"total": 2e9}, seconds={"step": 0.5})
+    plan = replace(p, configurations={"2d": c})
+    told = {}
+    for name, budget in {"steps": Length(600), "time": Length(None, 60.0)}.items():
+        for kind in ("foretold", "measured"):
+            memory = c.memory | ({"measured": 3e9} if kind == "measured" else {})
+            own = replace(plan, configurations={"2d": replace(c, memory=memory)})
+            fit = Fit(Run(tmp_path), own, "2d", "edm", {}, None, (), (), "", {}, budget, None, "0")
+            told[name, kind] = fit.forecast
+    assert told["steps", "foretold"] == (
+        "training: 600 steps, about 5 min 0 s; 0.5 s a step and 2 GB (foretold)"
+    )
+    assert "about 1 min 0 s" in told["time", "foretold"]
+    assert "3 GB (measured by a probe)" in told["time", "measured"]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..data import Dataset
     from ..planning import Configuration, Plan
     from ..workflow.run import Run
+    from .plan import Planned
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ def plan_and_train(
     gpu_memory: float | None = None,
     overrides: Sequence[str] = (),
     fold: int | Literal["all"] | None = None,
+    probe: bool = True,
     seed: int = 0,
     device: str = "auto",
     workers: int | None = None,
@@ -72,7 +74,8 @@ def plan_and_train(
     file.py:Class; default the task's own. baseline: train it too. steps, minutes, hours: of each
     training; default 1 hour on a CPU, 12 on a GPU. gpu_memory: in GB, to plan for. overrides: of
     the plan, as name=value. fold: train on all but that of 5 folds, or all
-    folds. seed: of everything random.
+    folds. probe: let a few real steps correct the plan, where that takes at most 2 % of the
+    training time. seed: of everything random.
     device: auto, cpu, cuda, mps. workers: processes that load batches. work: folder for everything
     derived; default diffnet_work beside the dataset. processes: for reading and resampling; default
     one a core.
@@ -90,7 +93,8 @@ def plan_and_train(
     refuse_faults(opened, place.check, many)
     wish = {"task": task, "settings": settings, "minutes": length, "gpu_memory": gpu_memory}
     shared = {"device": device, "work": work, "processes": many}
-    say(make_plan(opened.folder, overrides=overrides, **wish, **shared).table())
+    probing = probe and steps is None and _is_cheap(device, gpu_memory, length)
+    say(_planned(opened, recipe, probing, overrides=overrides, **wish, **shared).table())
     how = {"fold": fold, "seed": seed, "workers": workers, **shared}
     plan = planned(place, opened)
     wanted = chosen(plan, configuration)
@@ -98,6 +102,26 @@ def plan_and_train(
     runs = _baselines(opened, plan, wanted, recipe, length, how) if baseline else []
     runs.append(_staged(opened, plan, wanted, recipe, length, how))
     return _reported(runs, opened, device, many)
+
+
+def _is_cheap(device: str, gpu_memory: float | None, minutes: float | None) -> bool:
+    """Whether a probe takes little of the training, and the training is to be on this machine."""
+    from ..workflow.measured import budget_here
+    from ..workflow.probe_plan import is_cheap
+
+    return gpu_memory is None and is_cheap(budget_here(device, None, minutes))
+
+
+def _planned(dataset: Dataset, recipe: str | None, probe: bool, **how: Any) -> Planned:
+    """The plan, probed if asked for and possible."""
+    from ..workflow.probe import ProbeError
+
+    if probe:
+        try:
+            return make_plan(dataset.folder, probe=True, recipe=recipe, **how)
+        except ProbeError as error:
+            say(f"{error}. Planned without a probe")
+    return make_plan(dataset.folder, **how)
 
 
 def _baselines(

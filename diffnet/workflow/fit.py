@@ -18,6 +18,7 @@ from ..tasks import TASKS, Task
 from .augment import Augmentation
 from .batches import Feed, Known, Patches, assemble, left_right, roles_of
 from .checkpoint import load_checkpoint, save_checkpoint
+from .columns import duration
 from .detection_calibration import calibrate
 from .distributed import Processes
 from .first_stage import take_codec
@@ -73,6 +74,20 @@ class Fit:
         if self.built.enough is not None:
             steps = min(self.built.enough, self.budget.steps or self.built.enough)
             self.budget = Budget(steps, self.budget.seconds)
+
+    @property
+    def forecast(self) -> str:
+        """What the training will take, as the plan foretells or a probe measured it."""
+        step, memory = self.c.seconds.get("step"), self.c.memory
+        wanted = self.budget.steps
+        if step is None or not memory:
+            return "the plan tells neither time nor memory of this training"
+        steps = "" if wanted is None else f"{wanted} steps, "
+        ends = [s for s in (self.budget.seconds, wanted and wanted * step) if s]
+        length = f"about {duration(min(ends))}"
+        giga = memory.get("measured", memory["total"]) / 1e9
+        by = "measured by a probe" if "measured" in memory else "foretold"
+        return f"training: {steps}{length}; {step:.3g} s a step and {giga:.2g} GB ({by})"
 
     def __call__(self, progress: Progress | None = None) -> Run:
         """Train to the end of the budget, from the last checkpoint if there is one."""

@@ -11,6 +11,7 @@ import json
 import statistics
 import sys
 import time
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -28,25 +29,32 @@ from .train import Trainer
 
 FIRST = 2  # steps that allocate what later ones find, and are not timed
 CALLS = 2  # solver steps of one draw
+Clock = Callable[[], float]
 DRAWN = ("image", "denoise")  # purposes whose prediction is a draw from a scan or from nothing
 
 
 def measure(
-    plan: Plan, name: str, recipe: str, knobs: dict, device: torch.device, steps: int
+    plan: Plan,
+    name: str,
+    recipe: str,
+    knobs: dict,
+    device: torch.device,
+    steps: int,
+    clock: Clock = time.perf_counter,
 ) -> Probe:
-    """Train the configuration `name` for a few steps, then draw one patch; UserError: no room."""
+    """Train the configuration `name` for a few steps, then draw one patch."""
     c, task = plan.configurations[name], TASKS[plan.task].from_json(plan.task_settings)
     warm_up(c.dims, device)
     before = begin(device)
     trainer = Trainer(find_recipe(recipe).from_json(knobs).build(c).to(device), c.training)
     batch = random_batch(c, c.training.batch_size, device, bool(task.steers or task.given))
-    seconds = [_step(trainer, batch, device) for _ in range(FIRST + steps)]
+    seconds = [_step(trainer, batch, device, clock) for _ in range(FIRST + steps)]
     training = peak_bytes(device) - before
     method = trainer.method
     del trainer, batch
     found = Probe(training, statistics.median(seconds[FIRST:]), None, None)
     drawable = task.purpose in DRAWN and not isinstance(method, Solved)
-    return _drawn(found, method, c, device) if drawable else found
+    return _drawn(found, method, c, device, clock) if drawable else found
 
 
 def begin(device: torch.device) -> int:
@@ -84,17 +92,19 @@ def random_batch(c: Configuration, size: int, device: torch.device, paired: bool
     return Batch(target, condition)
 
 
-def _step(trainer: Trainer, batch: Batch, device: torch.device) -> float:
-    began = time.perf_counter()
+def _step(trainer: Trainer, batch: Batch, device: torch.device, clock: Clock) -> float:
+    began = clock()
     trainer.update(batch, trainer.plan.learning_rate / 100, None)
     trainer.step += 1
     for average in trainer.averages:
         average.update(trainer.method, trainer.step)
     _wait(device)
-    return time.perf_counter() - began
+    return clock() - began
 
 
-def _drawn(found: Probe, method: Method, c: Configuration, device: torch.device) -> Probe:
+def _drawn(
+    found: Probe, method: Method, c: Configuration, device: torch.device, clock: Clock
+) -> Probe:
     """With the peak and the seconds of a call while one patch is drawn."""
     method.eval().requires_grad_(False)
     for parameter in method.parameters():
@@ -108,10 +118,10 @@ def _drawn(found: Probe, method: Method, c: Configuration, device: torch.device)
         drawing = Drawing("sample", steps=CALLS if name else None, sampler=name, grid=grid)
     seconds = []
     for _ in range(3):
-        began = time.perf_counter()
+        began = clock()
         calls = draw(method, like, condition, drawing, c, [0]).calls
         _wait(device)
-        seconds.append((time.perf_counter() - began) / max(calls, 1))
+        seconds.append((clock() - began) / max(calls, 1))
     return Probe(found.training, found.step, peak_bytes(device) - before, min(seconds))
 
 

@@ -113,6 +113,7 @@ def _trained(
     doing = "train" if fold is None else f"train fold {fold}"
     with progress("preprocess") as move:
         fit = fitting(dataset, plan, configuration, recipe, place, fold=fold, progress=move, **how)
+    say(fit.forecast)
     with progress(doing, unit="") as move:
         run = fit(move)
     if fit.processes.first:

@@ -25,7 +25,7 @@ FEWEST, MOST, SLAB = 6, 24, 8  # images; slices of a volume for a network of sli
 PASSES = (1, 2, 4)
 WORTH = 0.98  # of the best precision, that what is simpler must reach
 DEAR = 30  # calls a pass, beyond which no more passes are tried
-FALSE_POSITIVES = 0.01  # share of healthy voxels that may be above the threshold
+FALSE_POSITIVES = 0.01  # share of healthy voxels above the threshold
 ABOVE = 0.95  # of healthy images that shall not be called abnormal
 KNOWN = 64  # images that familiarity is measured on
 DRAWING = Drawing("sample")
@@ -173,8 +173,7 @@ class _Trial:
     ) -> Detection:
         healthy = [self.found(e.healthy, passes) for e in examples]
         values = np.concatenate([f.map[f.inside] for f in healthy])
-        best = self._best_threshold(examples, passes)
-        threshold = float(max(np.quantile(values, 1 - FALSE_POSITIVES), best))
+        threshold = float(np.quantile(values, 1 - FALSE_POSITIVES, method="higher"))
         ranges = np.stack([quartiles(a, f.inside) for a, f in zip(images, healthy, strict=True)])
         low, high = ranges.min(0), ranges.max(0)
         return Detection(
@@ -197,16 +196,6 @@ class _Trial:
         return find_anomalies(
             self.method, image, self._condition(image), self.cleaning, seeds, self.c, DRAWING
         )[0]
-
-    def _best_threshold(self, examples: Sequence[Example], passes: int) -> float:
-        """The threshold with the largest Dice over all made-up lesions."""
-        scores, truths = self._scored(examples, passes)
-        edges = score_bins(scores)
-        counts = summed([counts_of(s, t, edges) for s, t in zip(scores, truths, strict=True)])
-        true, false = counts.lesion[::-1].cumsum(), counts.clear[::-1].cumsum()
-        overlap = 2 * true / np.maximum(true + false + true[-1], 1)
-        k = len(edges) - int(np.argmax(overlap))  # the lowest bin that is taken
-        return float(edges[max(k - 1, 0)])
 
     def _tried(self, strength: float, examples: Sequence[Example]) -> Tried:
         self.method.strength = strength

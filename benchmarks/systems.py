@@ -95,6 +95,8 @@ def predicted(made: Run, data: Path, out: Path) -> str:
         given = {"cases": 2}
     elif made.task.name == "reconstruction":
         given["simulate"] = True
+    if made.task.purpose == "edit":
+        given["conditions"] = ["class=head"]
     given |= {"out": out, "device": "cpu", "trust_range": bool(made.task.scanned)}
     try:
         found = predict(made.folder, steps=3, **given)

@@ -58,7 +58,7 @@ def lines() -> list[Line]:
     found = [Line("lesions", MS, "anomaly", r) for r in HEALTHY]
     found += [
         Line("lesions", MS, "anomaly", "anoddpm", knobs={"calls": 25}),
-        Line("lesions", MS, "anomaly", "auto_ddpm", knobs={"calls": 10}),
+        Line("lesions", MS, "anomaly", "auto_ddpm", knobs={"calls": 10}, like="25 calls, white"),
         Line("lesions", MS, "anomaly", "vq", knobs={"factor": 2}),
         Line("lesions", MS, "anomaly", "ano_latent", knobs={"calls": 25}, codec="vq"),
         *claims(),
@@ -76,7 +76,8 @@ def lines() -> list[Line]:
         ),
     ]
     unknown = {"column": "class", "unknown": [LEFT_OUT]}
-    found += [Line("unknown kinds", "Dataset008_MedNIST", "ood", "ddpm_ood", unknown)]
+    fewer = {"starts": 5, "calls": 10}
+    found += [Line("unknown kinds", "Dataset008_MedNIST", "ood", "ddpm_ood", unknown, fewer)]
     for dataset, clean in (
         ("Dataset004_LowDoseCT", ("pet_ddpm", "oct_ddpm", "r2d2plus")),
         ("Dataset017_OCT", ("oct_ddpm",)),

@@ -113,8 +113,8 @@ class _Job:
         if walks is None:
             return self._said(
                 f"{self.state.budget:.0f} s (by default {SHARE:.0%} of the training time) do not "
-                "suffice to compare ways of sampling: as planned. `diffnet calibrate RUN --minutes` "
-                "gives more"
+                "suffice to compare ways of sampling: as planned. `diffnet calibrate RUN "
+                "--minutes` gives more"
             )
         if not self._free:
             return self._judged(walks, self._method.sampler)

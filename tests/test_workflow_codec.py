@@ -20,7 +20,7 @@ from diffnet.workflow.fit import Fit
 from diffnet.workflow.from_maps import generate_from_maps
 from diffnet.workflow.gate import pass_gate, reconstruction
 from diffnet.workflow.generate import generate
-from diffnet.workflow.predict import PredictionError
+from diffnet.workflow.prediction_error import PredictionError
 from diffnet.workflow.run import Run
 from diffnet.workflow.train import Budget
 

@@ -17,7 +17,8 @@ from diffnet.tasks import SuperResolution
 from diffnet.workflow.drawing import Drawing, drawing_of, with_sampler
 from diffnet.workflow.draws import draw, fits
 from diffnet.workflow.generate import generate
-from diffnet.workflow.predict import PredictionError, predict
+from diffnet.workflow.predict import predict
+from diffnet.workflow.prediction_error import PredictionError
 from diffnet.workflow.refined import finer
 from diffnet.workflow.results import write_result
 from diffnet.workflow.run import Run

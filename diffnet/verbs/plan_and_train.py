@@ -73,12 +73,11 @@ def plan_and_train(
     configuration: default the plan's own choice. recipe: a name that `diffnet recipes` lists, or
     file.py:Class; default the task's own. baseline: train it too. steps, minutes, hours: of each
     training; default 1 hour on a CPU, 12 on a GPU. gpu_memory: in GB, to plan for. overrides: of
-    the plan, as name=value. fold: train on all but that of 5 folds, or all
-    folds. probe: let a few real steps correct the plan, where that takes at most 2 % of the
-    training time. seed: of everything random.
-    device: auto, cpu, cuda, mps. workers: processes that load batches. work: folder for everything
-    derived; default diffnet_work beside the dataset. processes: for reading and resampling; default
-    one a core.
+    the plan, as name=value. fold: train on all but that of 5 folds, or all folds. probe: let a few
+    real steps correct the plan, where that takes at most 2 % of the training time. seed: of
+    everything random. device: auto, cpu, cuda, mps. workers: processes that load batches. work:
+    folder for everything derived; default diffnet_work beside the dataset. processes: for reading
+    and resampling; default one a core.
 
     Example:
         diffnet plan-and-train Dataset004_LowDoseCT --minutes 30
@@ -96,9 +95,8 @@ def plan_and_train(
     probing = probe and steps is None and _is_cheap(device, gpu_memory, length)
     say(_planned(opened, recipe, probing, overrides=overrides, **wish, **shared).table())
     how = {"fold": fold, "seed": seed, "workers": workers, **shared}
-    plan = planned(place, opened)
+    plan, length = planned(place, opened), {"steps": steps, "minutes": length}
     wanted = chosen(plan, configuration)
-    length = {"steps": steps, "minutes": length}
     runs = _baselines(opened, plan, wanted, recipe, length, how) if baseline else []
     runs.append(_staged(opened, plan, wanted, recipe, length, how))
     return _reported(runs, opened, device, many)

@@ -52,8 +52,7 @@ def evaluate(
     those of the task. labels: name -> value of label maps. data_range: width of the intensity
     scale; default 255 for 8-bit truths, else between the median 0.05 and 99.95 percentiles of the
     truths. tolerance: of the normalised surface distance, in mm (voxels where files carry no
-    spacing). given, masks: folders with CASE.ext: what the results were made from, and where to
-    look as well.
+    spacing). given, masks: folders with CASE.ext: what results were made from, where else to look.
 
     Image metrics are taken over the whole image and over the foreground. Intervals draw whole
     groups of a dataset's cases.csv. EvaluationError: nothing fits, or a result is on another grid.
@@ -64,13 +63,14 @@ def evaluate(
     task, role = _task_and_role(truth, task, settings or {})
     chosen = tuple(metrics or _metrics_of(task, predictions))
     kind = _kind(chosen)
+    if kind in ("sets", "cases", "anomalies"):
+        meaning = _meaning(truth, task, settings, predictions)
     if kind == "sets":
-        what = _what(truth, _meaning(truth, task, settings, predictions))
+        what = _what(truth, meaning)
         found = evaluate_made(predictions, truth, task, chosen, what, data_range, progress, save)
     elif kind == "cases":
-        found = evaluate_cases(predictions, truth, _meaning(truth, task, settings, predictions))
+        found = evaluate_cases(predictions, truth, meaning)
     elif kind == "anomalies":
-        meaning = _meaning(truth, task, settings, predictions)
         found = evaluate_anomalies(predictions, truth, meaning, chosen, progress, save)
     else:
         pairs, notes = match(predictions, truth, role, given, masks)
@@ -78,14 +78,13 @@ def evaluate(
             metrics=chosen,
             tolerance=tolerance,
             with_input=task in WITH_INPUT,
-            # What was simulated is the truth with holes or blur: it says less of where the body is.
-            foreground="truth" if role == "image" else "given",
+            foreground="truth" if role == "image" else "given",  # a simulated scan has holes
             samples=_samples(predictions),
         )
         rules, declared = _declared(rules, pairs, kind, truth, labels, data_range)
         found = _measured(task, pairs, rules, declared, notes, processes, progress)
+        names = truth.channels if isinstance(truth, Dataset) else ()
         if save:
-            names = truth.channels if isinstance(truth, Dataset) else ()
             write_sheet(pairs, predictions / SHEET, rules.labels or None, found, names)
     if save:
         found.save(predictions / FILE)

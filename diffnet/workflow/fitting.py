@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..data import Dataset, UserError
+from ..data import Dataset, Store, UserError
 from ..planning import Configuration, Plan
 from ..recipes import find_recipe
 from .batches import known_of
@@ -60,12 +60,7 @@ def fitting(
     knobs = {**planned_knobs(plan, configuration, recipe), **(knobs or {})}
     codes = codec or planned_codec(configuration, recipe, before)
     named, knobs, first_stage = with_codec(recipe, knobs, codes, plan, configuration)
-    for c in read_by(plan, configuration):
-        if together.first:
-            store = preprocess(dataset, plan, c, work.folder, processes, progress)
-        together.wait()
-        if not together.first:
-            store = preprocess(dataset, plan, c, work.folder, 1)
+    store = _preprocessed(dataset, plan, configuration, work, together, processes, progress)
     if first_stage is not None:
         pass_gate(first_stage, store, split.val)
     return Fit(
@@ -88,6 +83,25 @@ def fitting(
         first_stage=first_stage,
         coarser=before if configuration.cascade is not None else None,
     )
+
+
+def _preprocessed(
+    dataset: Dataset,
+    plan: Plan,
+    configuration: Configuration,
+    work: Work,
+    together: Processes,
+    processes: int,
+    progress: Progress | None,
+) -> Store:
+    """What the configuration reads; the first of several processes writes it."""
+    for c in read_by(plan, configuration):
+        if together.first:
+            store = preprocess(dataset, plan, c, work.folder, processes, progress)
+        together.wait()
+        if not together.first:
+            store = preprocess(dataset, plan, c, work.folder, 1)
+    return store
 
 
 def read_by(plan: Plan, c: Configuration) -> list[Configuration]:

@@ -21,7 +21,8 @@ from .guided import Asked, guided
 from .ledger import Done, Ledger, Predictions, settings_key
 from .made_folder import MadeFolder
 from .peak import peak_memory_mb
-from .predict import PredictionError, case_seeds, ready
+from .predict import case_seeds, ready
+from .prediction_error import PredictionError
 from .refined import on_file_axes
 from .run import Run, pick_device
 from .scans import as_array

@@ -26,6 +26,7 @@ from .ledger import Done, Ledger, Predictions, case_key, settings_key
 from .measurement_files import MEASURED
 from .measurements import MeasuredScan, read_measured
 from .peak import peak_memory_mb
+from .prediction_error import PredictionError
 from .results import result_path, result_volume, simulated_volumes, spread_volume, write_result
 from .run import Run, pick_device
 from .scans import Scan, read_scan
@@ -36,10 +37,6 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int, str], None]
 Paths = tuple[Path, ...]
-
-
-class PredictionError(UserError):
-    """A call of predict that the run cannot serve, or a scan that does not fit it."""
 
 
 def predict(

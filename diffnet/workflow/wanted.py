@@ -15,7 +15,7 @@ from ..data import nearest, read_cases, written_whole
 from ..diffusion import Condition
 from ..planning import Plan, scalars_of, words_of
 from ..tasks import Task
-from .predict import PredictionError
+from .prediction_error import PredictionError
 
 BEYOND = 0.25  # of the range of a number, that it may lie outside of what was seen
 

@@ -14,7 +14,14 @@ from test_planning_plan import POWER, fingerprint, linear_pair
 
 from diffnet.diffusion import Batch, Condition, HaarWavelet
 from diffnet.diffusion.codec import haar
-from diffnet.planning import Budget, PlanError, explanation_rows, make_plan
+from diffnet.planning import (
+    Budget,
+    PlanError,
+    differences,
+    explanation_rows,
+    make_plan,
+    plan_rows,
+)
 from diffnet.planning.cascade_rule import left_open, step_between
 from diffnet.planning.code_rule import haar_bands
 from diffnet.planning.guess_rule import left_by_factor
@@ -233,6 +240,18 @@ def test_latent_plans_two_runs_and_says_what_the_first_must_be():
     assert "4 times fewer numbers" in told.because
     assert c.noise.std == (0.5,)
     assert c.noise.sigma_max < plan.configurations["2d"].noise.sigma_max
+
+
+def test_a_wish_for_more_changes_nothing_else():
+    f = fingerprint("generation", (40, 64, 64))
+    plain, more = make_plan(f), make_plan(f, overrides={"also": "latent,3d_cascade"})
+    assert plain.default == more.default == "3d_fullres"
+    found = [d.decision for d in differences(plain, more)]
+    names = ("3d_lowres", "3d_cascade", "first_stage", "latent")
+    assert found == [f"configurations.{name}" for name in names]
+    text = "\n".join(" ".join(row) for row in plan_rows(more))
+    assert "latent: space ae_kl codes, 4 x 4 x 4 to 4 channels, of a run of first_stage" in text
+    assert "3d_cascade: space refines images of a run of 3d_lowres" in text
 
 
 def test_latent_is_planned_where_it_is_asked_for_and_can_be():

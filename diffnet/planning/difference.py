@@ -29,9 +29,10 @@ class Difference(Record):
 def differences(first: Plan, second: Plan) -> tuple[Difference, ...]:
     """All decisions that differ, in the order of the first plan. Equal plans have none."""
     a, b = _leaves(first), _leaves(second)
+    alone = set(first.configurations) ^ set(second.configurations)
     found = []
     for name in dict.fromkeys([*a, *b]):
-        if a.get(name, ABSENT) != b.get(name, ABSENT):
+        if name.split(".")[0] not in alone and a.get(name, ABSENT) != b.get(name, ABSENT):
             found.append(
                 Difference(
                     name,

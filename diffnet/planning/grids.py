@@ -132,7 +132,11 @@ def default_configuration(
     full: Grid,
     reasons: Reasons,
 ) -> str:
-    """By rule: flat, coarse with unlike neighbours, or few volumes: slices; else volumes."""
+    """By rule: flat, coarse with unlike neighbours, or few volumes: slices; else volumes.
+
+    What only a user's wish added is not chosen.
+    """
+    made = {n: c for n, c in made.items() if not reasons.found[n].overridden} or made
     ratio = full.spacing[0] / max(full.spacing[1:])
     alike = f.median_of([c.neighbours for c in f.cases])
     facts = (

@@ -138,6 +138,7 @@ def _configuration_rows(c: Configuration) -> Rows:
     n, t = c.network, c.training
     grid = f"{by_axis(c.shape)} voxels" + (f" of {by_axis(c.spacing)} mm" if c.dims == 3 else "")
     return [
+        *([("space", told)] if (told := _space(c)) else []),
         ("grid, patch", f"{grid}; patch {by_axis(c.patch)}, batch {t.batch_size}"),
         (
             "network",
@@ -156,6 +157,16 @@ def _configuration_rows(c: Configuration) -> Rows:
             f"{c.seconds['case_sample']:.2g} s for one sample",
         ),
     ]
+
+
+def _space(c: Configuration) -> str:
+    """What is shown or diffused beside plain images; empty where nothing is."""
+    if c.code is not None:
+        after = f", of a run of {c.previous}" if c.previous else ""
+        return f"{c.code.kind} codes, {by_axis(c.code.factor)} to {c.code.channels} channels{after}"
+    if c.cascade is not None:
+        return f"refines images of a run of {c.previous}"
+    return f"{c.slab} slices are shown" if c.slab > 1 else ""
 
 
 def _memory(c: Configuration) -> str:

@@ -37,6 +37,7 @@ class DiT(nn.Module):
         classes: int = 0,
         scalars: int = 0,
         words: int = 0,
+        text_width: int = 0,
     ) -> None:
         super().__init__()
         if width % heads or width % (2 * dims):
@@ -47,7 +48,7 @@ class DiT(nn.Module):
         self.dims, self.in_channels, self.out_channels = dims, in_channels, out_channels
         self.factor = (patch,) * dims
         self.embedding = ConditionEmbedding(width, classes, scalars)
-        self.text = TextEncoder(words, width) if words else None
+        self.text = TextEncoder(words, width, text_width) if words else None
         context = self.text.width if words else 0
         self.stem = CONVOLUTIONS[dims](in_channels, width, patch, stride=patch)
         self.blocks = nn.ModuleList(TransformerBlock(width, heads, context) for _ in range(depth))

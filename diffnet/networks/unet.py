@@ -72,6 +72,7 @@ class UNet(nn.Module):
         dropout: float = 0.0,
         checkpointing: bool = False,
         words: int = 0,
+        text_width: int = 0,
     ) -> None:
         super().__init__()
         strides, kernels = [tuple(s) for s in strides], [tuple(k) for k in kernels]
@@ -80,7 +81,7 @@ class UNet(nn.Module):
         self.factor = tuple(math.prod(axis) for axis in zip(*strides, strict=True))
         width = 4 * widths[0]
         self.embedding = ConditionEmbedding(width, classes, scalars)
-        self.text = TextEncoder(words, width) if words else None
+        self.text = TextEncoder(words, width, text_width) if words else None
         context = self.text.width if words else 0
 
         def stage(i: int) -> Stage:

@@ -12,15 +12,16 @@ class TextEncoder(nn.Module):
     """text (B, L) to tokens (B, L + 1, width), which of them are words (B, L + 1), and their sum
     in one vector (B, vector).
 
-    Word numbers are 0 .. words - 1; 0 is no word. A learned token stands before the words and is
-    all there is where no text is given; its output is the vector (Vaswani et al., 2017,
-    arXiv:1706.03762; the first token as in Devlin et al., 2019, arXiv:1810.04805).
+    Word numbers are 0 .. words - 1; 0 is no word. Where `given` is not 0, text is (B, L, given),
+    vectors of a pretrained encoder, and one of zeros is no word. A learned token stands before the
+    words and is all there is where no text is given; its output is the vector (Vaswani et al.,
+    2017, arXiv:1706.03762; the first token as in Devlin et al., 2019, arXiv:1810.04805).
     """
 
-    def __init__(self, words: int, vector: int, width: int = 64) -> None:
+    def __init__(self, words: int, vector: int, given: int = 0, width: int = 64) -> None:
         super().__init__()
-        self.words, self.width = words, width
-        self.table = nn.Embedding(words, width)
+        self.words, self.given, self.width = words, given, width
+        self.table = nn.Linear(given, width) if given else nn.Embedding(words, width)
         self.first = nn.Parameter(0.02 * torch.randn(1, 1, width))
         self.places = nn.Parameter(0.02 * torch.randn(1, LONGEST + 1, width))
         self.layers = nn.ModuleList(Layer(width) for _ in range(LAYERS))
@@ -29,9 +30,12 @@ class TextEncoder(nn.Module):
 
     def forward(self, batch: int, text: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         if text is None:
-            text = torch.zeros(batch, 1, dtype=torch.long, device=self.first.device)
+            empty = {"size": (batch, 1, self.given)} if self.given else {"size": (batch, 1)}
+            kind = self.first.dtype if self.given else torch.long
+            text = torch.zeros(**empty, dtype=kind, device=self.first.device)
         self._refuse(batch, text)
-        there = torch.cat([torch.ones_like(text[:, :1]), text], 1) > 0
+        words = (text != 0).any(2) if self.given else text > 0
+        there = torch.cat([torch.ones_like(words[:, :1]), words], 1)
         h = torch.cat([self.first.expand(batch, -1, -1), self.table(text)], 1)
         h = h + self.places[:, : h.shape[1]]
         for layer in self.layers:
@@ -40,10 +44,13 @@ class TextEncoder(nn.Module):
         return h, there, self.out(h[:, 0])
 
     def _refuse(self, batch: int, text: Tensor) -> None:
-        if text.ndim != 2 or len(text) != batch or text.shape[1] > LONGEST:
+        vectors = (self.given,) if self.given else ()
+        fits = text.ndim == 2 + len(vectors) and tuple(text.shape[2:]) == vectors
+        if not fits or len(text) != batch or text.shape[1] > LONGEST:
+            what = f"L, {self.given}) vectors" if self.given else "L) word numbers"
             raise ValueError(
-                f"text has shape {tuple(text.shape)}; expected ({batch}, L) word numbers, L at "
-                f"most {LONGEST}"
+                f"text has shape {tuple(text.shape)}; expected ({batch}, {what}, L at most "
+                f"{LONGEST}"
             )
 
 

@@ -1,7 +1,7 @@
 """What is measured on a dataset, what is decided from it, and why."""
 
 from .budget import Budget, PlanError
-from .conditions import ScalarField, TextField, scalars_of, words_of
+from .conditions import LONGEST, ScalarField, TextField, scalars_of, words_of
 from .difference import Difference, differences
 from .fingerprint import (
     CaseMeasure,
@@ -28,6 +28,7 @@ from .plan import (
 from .planner import make_plan
 
 __all__ = [
+    "LONGEST",
     "VERSION",
     "Budget",
     "CaseMeasure",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..data import nearest
+from ..data import nearest, read_json
 from .budget import PlanError
 from .conditions import ScalarField, TextField
 from .fingerprint import Fingerprint
@@ -56,8 +58,13 @@ def plan_scalars(
     return fields
 
 
-def plan_text(f: Fingerprint, task: Task, wanted: str | None, reasons: Reasons) -> TextField | None:
-    """The column of free text. wanted: a user's, or "none". PlanError: no such column."""
+def plan_text(
+    f: Fingerprint, task: Task, wanted: str | None, reasons: Reasons, encoder: str | None = None
+) -> TextField | None:
+    """The column of free text. wanted: a user's, or "none". encoder: folder of a pretrained one.
+
+    PlanError: no such column; no text for the encoder; a folder without one.
+    """
     _refuse_untaught("text", task, wanted)
     if wanted is not None:
         name = None if wanted in ("", "none") else wanted
@@ -80,7 +87,34 @@ def plan_text(f: Fingerprint, task: Task, wanted: str | None, reasons: Reasons) 
             "--set text=NAME or none",
             wanted is not None,
         )
-    return None if name is None else TextField(name, f.words[name])
+    if name is None:
+        if encoder:
+            raise PlanError(f"text_encoder={encoder}: the plan uses no column of text")
+        return None
+    found = TextField(name, f.words[name])
+    return _encoded(found, Path(encoder), reasons) if encoder else found
+
+
+def _encoded(text: TextField, folder: Path, reasons: Reasons) -> TextField:
+    """The text as a pretrained encoder reads it, whose configuration says how wide it is."""
+    path = folder / "config.json"
+    said = read_json(path) if path.is_file() else {}
+    said = said.get("text_config") or said
+    width = said.get("hidden_size") or said.get("d_model")
+    if not isinstance(width, int):
+        raise PlanError(
+            f"text_encoder={folder}: there is no config.json with a hidden_size; name the folder "
+            "of a text encoder as transformers' save_pretrained writes it"
+        )
+    reasons.add(
+        "text_encoder",
+        str(folder),
+        "set by the user: texts become the vectors of a pretrained encoder, which stays as it is",
+        f"{said.get('model_type', 'a model')} of width {width}",
+        "no override: words are then learned with the network",
+        True,
+    )
+    return replace(text, encoder=str(folder.resolve()), width=width)
 
 
 def plan_forgetting(conditions: bool, reasons: Reasons) -> float:

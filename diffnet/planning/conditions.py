@@ -45,10 +45,16 @@ class ScalarField(Record):
 
 @dataclass(frozen=True)
 class TextField(Record):
-    """Words of the column `name`, numbered from 2 in order of frequency; 1 is any other word."""
+    """Words of the column `name`, numbered from 2 in order of frequency; 1 is any other word.
+
+    encoder: folder of a pretrained text encoder, whose vectors of `width` numbers take the place of
+    the words' own; empty where words are learned with the network.
+    """
 
     name: str
     words: tuple[str, ...]
+    encoder: str = ""
+    width: int = 0
 
     def numbers(self, text: str) -> tuple[int, ...]:
         """LONGEST numbers, 0 behind the last word; all 0 where there is no text."""

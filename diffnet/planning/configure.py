@@ -38,6 +38,7 @@ class Setting:
     budget: Budget
     scalars: int = 0
     words: int = 0
+    text_width: int = 0
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,7 @@ def configure(
         kind="label" if task.makes == "label" else "image",
         scalars=s.scalars,
         words=s.words,
+        text_width=s.text_width,
         slab=form.slab,
         coarsening=grid.coarsening,
         code=form.code,

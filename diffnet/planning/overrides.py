@@ -28,7 +28,16 @@ STRUCTURE = {  # decided before the rest, which follows from them; path -> its n
     "network.checkpointing": "checkpointing",
     "training.batch_size": "batch_size",
 }
-WHOLE_PLAN = ("default", "also", "class_field", "scalars", "text", "spacing", "guess")
+WHOLE_PLAN = (
+    "default",
+    "also",
+    "class_field",
+    "scalars",
+    "text",
+    "text_encoder",
+    "spacing",
+    "guess",
+)
 OTHER_NAMES = {"patch_size": "patch", "target_spacing": "spacing", "lr": "training.learning_rate"}
 AUGMENTATIONS = ("mirror", "flip", "rotate", "scale", "elastic", "gamma", "noise")
 NAMES = (
@@ -73,8 +82,8 @@ def read_overrides(
 
     Keys: patch, batch_size, training.batch_size (all configurations), 2d.training.batch_size (one),
     default, also (configurations that the rules would leave out), class_field, scalars, text,
-    spacing, guess (the degree). Values: as they are, or text as typed on a command line.
-    PlanError: an unknown name, with the nearest; a value that is not of the kind.
+    text_encoder (a folder), spacing, guess (the degree). Values: as they are, or text as typed on a
+    command line. PlanError: an unknown name, with the nearest; a value that is not of the kind.
     """
     plan: dict[str, Any] = {}
     inside: dict[str, dict[str, Any]] = {}

@@ -114,7 +114,8 @@ class Configuration(Record):
     and a call of the network for a patch, as the planner estimates them. slab: slices of what is
     given that a 2-D network sees, its own in the middle. coarsening: voxels of the finest grid for
     one of this, by axis. recipe: that is taken where none is named; empty is the task's own. share:
-    of the time, where it is trained together with what it builds on.
+    of the time, where it is trained together with what it builds on. text_width: of the vectors of
+    a pretrained text encoder, where one reads the text; words are then not looked up.
 
     With a code, patch and shape are the images' and network and noise levels the code's.
     """
@@ -138,6 +139,7 @@ class Configuration(Record):
     seconds: dict[str, float] = field(default_factory=dict)
     scalars: int = 0
     words: int = 0
+    text_width: int = 0
     slab: int = 1
     coarsening: tuple[float, float, float] = (1.0, 1.0, 1.0)
     code: CodePlan | None = None

@@ -49,10 +49,11 @@ def make_plan(
     guess = plan_guess(f, chosen, whole.get("guess"), reasons)
     class_field, values = plan_class(f, chosen, whole.get("class_field"), reasons)
     scalars = plan_scalars(f, chosen, class_field, whole.get("scalars"), reasons)
-    text = plan_text(f, chosen, whole.get("text"), reasons)
+    text = plan_text(f, chosen, whole.get("text"), reasons, whole.get("text_encoder"))
     grid = full_grid(f, whole.get("spacing"), reasons)
     words = 0 if text is None else text.size
-    setting = Setting(f, chosen, guess, len(values), budget, len(scalars), words)
+    width = 0 if text is None else text.width
+    setting = Setting(f, chosen, guess, len(values), budget, len(scalars), words, width)
     also = whole.get("also", ())
     configurations = plan_configurations(grid, setting, inside, also, reasons)
     default = default_configuration(f, chosen, configurations, grid, reasons)

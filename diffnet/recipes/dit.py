@@ -58,6 +58,7 @@ class DiffusionTransformer(Recipe):
             c.classes,
             c.scalars,
             c.words,
+            c.text_width,
         )
 
     def build(self, c: Configuration) -> Method:

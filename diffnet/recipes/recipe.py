@@ -60,4 +60,5 @@ class Recipe(Record, ABC):
             "classes": c.classes,
             "scalars": c.scalars,
             "words": c.words,
+            "text_width": c.text_width,
         }

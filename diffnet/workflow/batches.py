@@ -17,6 +17,7 @@ from ..tasks import Task
 from .augment import Augmentation
 from .guessing import guessed
 from .shown import COARSE, NOISED, SLAB, middle_of, part_on_grid, refining, slices_of
+from .texts import read_texts
 
 Arrays = dict[str, np.ndarray]
 Known = dict[str, dict[str, np.ndarray]]
@@ -286,8 +287,6 @@ def known_of(plan: Plan, fields: dict[str, dict[str, str]]) -> Known:
             c: np.asarray(scalars_of(plan.scalars, f), np.float32) for c, f in fields.items()
         }
     if plan.text is not None:
-        name = plan.text.name
-        found["text"] = {
-            c: np.asarray(plan.text.numbers(f.get(name, "")), np.int64) for c, f in fields.items()
-        }
+        said = [f.get(plan.text.name, "") for f in fields.values()]
+        found["text"] = dict(zip(fields, read_texts(plan.text, said), strict=True))
     return found

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ..data import UserError
 from ..diffusion import Batch, Condition, Method, Solved
-from ..planning import Configuration, Plan
+from ..planning import LONGEST, Configuration, Plan
 from ..recipes import find_recipe
 from ..tasks import TASKS
 from .drawing import Drawing, own_sampler
@@ -81,13 +81,16 @@ def random_batch(c: Configuration, size: int, device: torch.device, paired: bool
         chosen = target.argmax(1, keepdim=True)
         target = torch.zeros_like(target).scatter_(1, chosen, 1.0)
     label = torch.randint(c.classes, (size,), device=device) if c.classes else None
-    words = torch.ones(size, c.words, dtype=torch.long, device=device) if c.words else None
+    words = None
+    if c.words:
+        length = (size, LONGEST, c.text_width) if c.text_width else (size, LONGEST)
+        words = torch.ones(length, dtype=torch.float32 if c.text_width else torch.long)
     condition = Condition(
         image=noise(c.image_channels) if c.image_channels else None,
         source=noise(c.target_channels) if paired else None,
         label=label,
         scalars=torch.randn(size, c.scalars, device=device) if c.scalars else None,
-        text=words,
+        text=None if words is None else words.to(device),
     )
     return Batch(target, condition)
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from ..data import nearest, read_cases, written_whole
@@ -16,6 +17,7 @@ from ..diffusion import Condition
 from ..planning import Plan, scalars_of, words_of
 from ..tasks import Task
 from .prediction_error import PredictionError
+from .texts import read_texts
 
 BEYOND = 0.25  # of the range of a number, that it may lie outside of what was seen
 
@@ -26,12 +28,14 @@ class WantedError(PredictionError):
 
 @dataclass(frozen=True)
 class Wanted:
-    """One image. label: class index, None without classes. fields: what was asked for, as text."""
+    """One image. label: class index, None without classes. text: as the network reads it. fields:
+    what was asked for, as text.
+    """
 
     name: str
     label: int | None
     scalars: tuple[float, ...]
-    text: tuple[int, ...]
+    text: np.ndarray | None
     fields: dict[str, str]
 
 
@@ -108,7 +112,9 @@ def wanted(plan: Plan, name: str, fields: Mapping[str, str]) -> Wanted:
     if plan.class_field is not None and plan.class_values:
         value = fields.get(plan.class_field)
         label = len(plan.class_values) if value is None else plan.class_values.index(value)
-    text = plan.text.numbers(fields.get(plan.text.name, "")) if plan.text else ()
+    text = None
+    if plan.text is not None:
+        text = read_texts(plan.text, [fields.get(plan.text.name, "")])[0]
     return Wanted(name, label, scalars_of(plan.scalars, fields), text, dict(fields))
 
 
@@ -146,7 +152,9 @@ def _refuse_value(plan: Plan, column: str, value: str) -> None:
     fields = [f for f in plan.scalars if f.name == column]
     if fields:
         _refuse_scalar(plan, column, value)
-    elif plan.text is not None and not set(words_of(value)) & set(plan.text.words):
+    elif plan.text is None or plan.text.encoder:
+        return
+    elif not set(words_of(value)) & set(plan.text.words):
         raise WantedError(
             f"{column}={value!r}: none of these words was in the training texts. Frequent there: "
             f"{', '.join(plan.text.words[:12]) or 'no word at all'}"
@@ -179,8 +187,8 @@ def condition_of(task: Task, some: Sequence[Wanted], device: torch.device) -> Co
         label = torch.tensor([w.label for w in some], device=device)
     if some[0].scalars:
         scalars = torch.tensor([w.scalars for w in some], dtype=torch.float32, device=device)
-    if some[0].text:
-        text = torch.tensor([w.text for w in some], device=device)
+    if some[0].text is not None:
+        text = torch.as_tensor(np.stack([w.text for w in some]), device=device)
     known = task.condition(None, label)
     return Condition(image=known.image, label=known.label, scalars=scalars, text=text)
 

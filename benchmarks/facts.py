@@ -21,7 +21,7 @@ from studies import AUTO, STUDIES, Place
 
 from diffnet.data import Volume
 
-DEEP = "Dataset001_Hippocampus-generation"
+DEEP = "Dataset002_ACDC-generation"
 PAIRS = ("Dataset013_MSBrainSlices2D", "Dataset004_LowDoseCT")
 PAIRS += ("Dataset014_ChestCT-super_resolution",)
 

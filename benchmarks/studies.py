@@ -116,6 +116,7 @@ class Study:
     """error: the metric that is compared. complement: 1 - metric is the error (overlap).
 
     groups: that are held out where a dataset has no test cases; none: a fifth of the cases.
+    configuration: that is studied; none: the plan's own choice.
     """
 
     dataset: str
@@ -128,6 +129,7 @@ class Study:
     metrics: str | None = None
     complement: bool = False
     made: int = 0
+    configuration: str | None = None
 
     @property
     def name(self) -> str:
@@ -171,11 +173,12 @@ STUDIES = (
         made=128,
     ),
     Study(
-        "Dataset001_Hippocampus",
+        "Dataset002_ACDC",
         (SIGMA_80, REACHING),
         "fid",
         task="generation",
-        made=96,
+        made=48,
+        configuration="3d_fullres",
     ),
 )
 
@@ -211,16 +214,15 @@ class Place:
         s = self.study
         about = (s.task, dict(s.settings), budget_here("cpu", None, self.minutes))
         auto = make_plan(f, *about)
-        found = {AUTO: (auto, auto.default)}
+        name = s.configuration or auto.default
+        found = {AUTO: (auto, name)}
         for a in s.alternatives:
             if a.configuration:
                 found[a.name] = (auto, a.configuration)
             elif a.change is not None:
-                changes = a.change(auto.configurations[auto.default])
-                inside = {
-                    k if k == "guess" else f"{auto.default}.{k}": v for k, v in changes.items()
-                }
-                found[a.name] = (make_plan(f, *about, inside), auto.default)
+                changes = a.change(auto.configurations[name])
+                inside = {k if k == "guess" else f"{name}.{k}": v for k, v in changes.items()}
+                found[a.name] = (make_plan(f, *about, inside), name)
         return found
 
     def run(self, name: str) -> Run:

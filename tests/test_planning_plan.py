@@ -158,6 +158,14 @@ def test_given_mr_by_case_and_made_mr_fixed():
     assert make_plan(fingerprint()).scales["image"][0].kind == "fixed"
 
 
+def test_k_space_has_arbitrary_units_and_no_foreground():
+    roles = {"image": RoleSummary((channel("T1", "MR"),), POWER)}
+    f = fingerprint("reconstruction", roles=roles)
+    made = make_plan(f, settings={"setting": "mri"}).scales["image"][0]
+    assert (made.kind, made.low) == ("whole", None)
+    assert make_plan(f, settings={"setting": "deblur"}).scales["image"][0].kind != "whole"
+
+
 def test_given_ct_is_clipped_unless_the_target_shares_its_scale():
     ct = RoleSummary((channel("CT", "CT"),), POWER)
     target = RoleSummary((channel("CT", "CT", std=70.0),), POWER)

@@ -152,12 +152,27 @@ def kspace_file(path: Path, **fields) -> np.ndarray:
     return image
 
 
+@pytest.mark.parametrize("acceleration", [2.0, 4.0])
+def test_what_gaps_in_k_space_leave_of_the_scale(tmp_path: Path, acceleration: float) -> None:
+    """The image's mean is sampled, and most of its power; its foreground drowns in aliases."""
+    image = body(64)
+    path = tmp_path / "a_0000.nii.gz"
+    Volume.of(image, (1.0, 1.0, 1.0)).write(path)
+    run = run_of(tmp_path / "run", rule=ScaleRule(kind="whole"))
+    task = Reconstruction(acceleration=acceleration, noise=0.0)
+    scan = read_measured(run.plan, run.configuration, task, [path], simulate=True)
+    assert scan.scale.shifts[0] == pytest.approx(image.mean(), rel=1e-5)
+    assert scan.scale.factors[0] == pytest.approx(image.std() / 0.5, rel=0.25)
+    assert scan.scale.factors[0] < image.std() / 0.5
+
+
+@pytest.mark.parametrize("kind", ["case", "whole"])
 @pytest.mark.parametrize("maps", [True, False])
-def test_kspace_from_a_file(tmp_path: Path, maps: bool) -> None:
+def test_kspace_from_a_file(tmp_path: Path, maps: bool, kind: str) -> None:
     """Arbitrary units: the scale is found from the measurement alone."""
     given = {"maps": coils()} if maps else {}
     image = kspace_file(tmp_path / "knee.npz", noise_std=1e-6, **given)
-    run = run_of(tmp_path / "run", rule=ScaleRule(kind="case"))
+    run = run_of(tmp_path / "run", rule=ScaleRule(kind=kind))
     found = find_measurements(tmp_path)
     assert list(found) == ["knee"]
     predict(run, found, tmp_path / "out", steps=12)

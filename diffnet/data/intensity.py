@@ -18,8 +18,9 @@ class ScaleRule(Record):
 
     kind "fixed": (x - shift) / factor with the numbers given here, the same for every case (CT,
     RGB, and whatever is to be predicted). kind "case": shift and factor are measured on each case's
-    foreground, for given channels in arbitrary units (MR). low, high: clip first, in file units;
-    None is no bound.
+    foreground, for given channels in arbitrary units (MR). kind "whole": on all its voxels, because
+    an image with frequencies missing has no foreground, but its mean and nearly its std. low, high:
+    clip first, in file units; None is no bound.
     """
 
     kind: str = "fixed"
@@ -67,7 +68,7 @@ def fit_scale(
 def _fit(rule: ScaleRule, x: np.ndarray, foreground: np.ndarray | None) -> tuple[float, float]:
     if rule.kind == "fixed":
         return rule.shift, rule.factor
-    inside = x[foreground] if foreground is not None and foreground.any() else x.ravel()
-    inside = np.asarray(inside, np.float64)
+    known = rule.kind == "case" and foreground is not None and foreground.any()
+    inside = np.asarray(x[foreground] if known else x.ravel(), np.float64)
     std = float(inside.std())
     return float(inside.mean()), (std if std > 0 else 1.0) / STD

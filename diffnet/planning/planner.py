@@ -44,7 +44,7 @@ def make_plan(
     whole, inside = read_overrides(overrides or {})
     reasons = Reasons()
     chosen = plan_task(f, task, settings, reasons)
-    scales = rules_for(f.roles, chosen.makes, chosen.follows)
+    scales = rules_for(f.roles, chosen.makes, chosen.follows, chosen.whole)
     _explain_scales(f, chosen, scales, reasons)
     guess = plan_guess(f, chosen, whole.get("guess"), reasons)
     class_field, values = plan_class(f, chosen, whole.get("class_field"), reasons)
@@ -118,6 +118,8 @@ def _explain_scales(
 def _scale(rule: ScaleRule) -> str:
     if rule.kind == "case":
         return "each case's own foreground mean and std"
+    if rule.kind == "whole":
+        return "each case's own mean and std, of all voxels"
     clip = "" if rule.low is None else f", clipped to [{rule.low:.4g}, {rule.high:.4g}]"
     return f"(x - {rule.shift:.4g}) / {rule.factor:.4g}{clip}"
 
@@ -127,6 +129,8 @@ def _scale_rule(role: str, rule: ScaleRule, task: Task) -> str:
         return "on the given image's scale, because both are of one modality; never clipped"
     if rule.kind == "case":
         return "arbitrary units: by case"
+    if rule.kind == "whole":
+        return "k-space has arbitrary units and no foreground, but the image's mean: by case"
     if role == task.makes and not task.follows:
         return "made: fixed, so that results have file units; never clipped"
     if rule.low is not None:

@@ -39,15 +39,19 @@ def made_rule(channel: ChannelSummary) -> ScaleRule:
 
 
 def rules_for(
-    roles: dict[str, RoleSummary], makes: str, follows: bool
+    roles: dict[str, RoleSummary], makes: str, follows: bool, whole: bool = False
 ) -> dict[str, tuple[ScaleRule, ...]]:
-    """Scale rules for the roles image and target, as far as the dataset has them."""
+    """Scale rules for the roles image and target, as far as the dataset has them.
+
+    whole: images are scaled by all their voxels, whatever their units (`Task.whole`).
+    """
     found: dict[str, tuple[ScaleRule, ...]] = {}
     image, target = roles.get("image"), roles.get("target")
     if image is not None:
         made = makes == "image" and not follows
         found["image"] = tuple(
-            _own_rule(c) if made else given_rule(c, clip=not follows) for c in image.channels
+            whole_rule(c) if whole else _own_rule(c) if made else given_rule(c, clip=not follows)
+            for c in image.channels
         )
     if target is not None:
         found["target"] = tuple(made_rule(c) for c in target.channels)
@@ -56,6 +60,11 @@ def rules_for(
             same = len(first) == len(target.channels)
             found["target"] = first if same else first[:1] * len(target.channels)
     return found
+
+
+def whole_rule(channel: ChannelSummary) -> ScaleRule:
+    """Each case by all its voxels. shift and factor are what a typical case has."""
+    return ScaleRule("whole", channel.mean, positive(channel.std) / STD)
 
 
 def _own_rule(channel: ChannelSummary) -> ScaleRule:

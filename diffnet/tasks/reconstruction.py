@@ -103,6 +103,11 @@ class Reconstruction(Task):
         return frozenset({"image", "source", "measurement"}) if self.shown else frozenset()
 
     @property
+    def whole(self) -> bool:  # type: ignore[override]
+        """Of k-space with gaps, the image's mean is known and its foreground is not."""
+        return self.setting == "mri"
+
+    @property
     def starts(self) -> bool:  # type: ignore[override]
         return not self.shown
 

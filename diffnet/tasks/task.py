@@ -20,6 +20,7 @@ class Task(Record, ABC):
     makes: the role that is diffused. given: roles read at prediction, on the target's grid.
     offers: what conditions carry, so that recipes can say what they need. follows: the made role's
     intensities use the scale measured on the given image, because both are of one modality.
+    whole: images in arbitrary units are scaled by all their voxels, not by their foreground.
     Fields of a subclass are the task's settings; they are saved with the plan.
 
     beside: further roles that are diffused together with the made one.
@@ -36,6 +37,7 @@ class Task(Record, ABC):
     offers: ClassVar[frozenset[str]] = frozenset()
     metrics: ClassVar[tuple[str, ...]] = ("psnr", "ssim", "mae")
     follows: ClassVar[bool] = False
+    whole: ClassVar[bool] = False
     starts: ClassVar[bool] = False
     purpose: ClassVar[str] = "image"
     recipe: ClassVar[str] = "edm"

@@ -99,9 +99,9 @@ def _simulated(
 def rescaled(
     plan: Plan, scale: Scale, measurement: Measurement, first: np.ndarray
 ) -> tuple[Scale, Measurement]:
-    """Network units as measured on the first look (C, Z, Y, X), where the plan's rule is "case"."""
+    """Network units; as measured on the first look (C, Z, Y, X), where the plan does not fix them."""
     rules = plan.scales["image"]
-    if any(rule.kind != "case" for rule in rules):
+    if any(rule.kind == "fixed" for rule in rules):
         rules_scale = Scale(tuple(r.shift for r in rules), tuple(r.factor for r in rules))
     else:
         shown = scale.undo(first)

@@ -99,7 +99,7 @@ def _simulated(
 def rescaled(
     plan: Plan, scale: Scale, measurement: Measurement, first: np.ndarray
 ) -> tuple[Scale, Measurement]:
-    """Network units; as measured on the first look (C, Z, Y, X), where the plan does not fix them."""
+    """Network units, as measured on the first look (C, Z, Y, X) where the plan leaves them open."""
     rules = plan.scales["image"]
     if any(rule.kind == "fixed" for rule in rules):
         rules_scale = Scale(tuple(r.shift for r in rules), tuple(r.factor for r in rules))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from test_contract import pieces
 from torch import nn
 
 from diffnet.networks import ControlUNet, DiT, FromOneSlice, SpadeUNet, UNet, WithNumbers
@@ -171,3 +172,24 @@ def test_only_the_middle_slice_is_seen(dims: int) -> None:
     there[:, :, 4] += 1
     assert torch.equal(network(x, time, elsewhere), network(x, time, image))
     assert not torch.allclose(network(x, time, there), network(x, time, image), atol=1e-4)
+
+
+def test_a_style_is_drawn_and_an_image_keeps_its_own() -> None:
+    """The second stage of brain_spade: one map, many looks; the encoder finds the look again."""
+    _, method, batch, _, _ = pieces("brain_spade", "generation", 2)
+    for p in method.parameters():
+        p.data += 0.2 * torch.randn_like(p)
+    method.eval().requires_grad_(False)
+    known, like = batch.condition, torch.zeros_like(batch.target)
+
+    def made(style: torch.Tensor) -> torch.Tensor:
+        torch.manual_seed(1)  # the same noise beside another style
+        return method.make(like, style, known)
+
+    one, other = torch.randn(2, 2, method.style).unbind()
+    assert torch.equal(made(one), made(one))
+    assert not torch.allclose(made(one), made(other), atol=1e-3)
+    mean, log_variance = method.encoded(batch.target)
+    assert mean.shape == log_variance.shape == (2, method.style)
+    assert {name for name, _ in method.losses(batch)} == {"model"}
+    assert {name for name, _ in method.train().losses(batch)} == {"model", "discriminator"}

@@ -66,11 +66,13 @@ from .samplers import __all__ as _samplers
 from .solved import Solved
 from .starts import FromImage, FromInversion, FromNoise, FromResidual, Start, invert, noise_level
 from .stitching import stitched
+from .styled import Styled
 from .subspace import HighFrequencies, SubspaceDiffusion, Unmeasured, Within
 from .tiling import Tiled, windows_along
 from .unlikely_codes import UnlikelyCodes
 
 __all__ = [
+    "Styled",
     "RandomTiles",
     "Cropped",
     "Canvas",

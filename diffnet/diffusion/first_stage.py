@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .adversarial import deceit, judgement
 from .batch import Batch, Condition
 from .denoiser import Wrap, keep
 from .healing import Healed, Healing, residual
@@ -65,11 +66,11 @@ class FirstStage(Healing):
         self.steps += 1
         loss = loss + self.terms.prior * prior
         if plays:
-            loss = loss + self._deceit(made, x)
+            weights = self.terms.adversarial, self.terms.features
+            loss = loss + deceit(self.discriminator, made, x, *weights)
         yield "model", loss
         if plays:
-            real, fake = self.discriminator(x)[0], self.discriminator(made.detach())[0]
-            yield "discriminator", 0.5 * (torch.relu(1 - real).mean() + torch.relu(1 + fake).mean())
+            yield "discriminator", judgement(self.discriminator, made, x)
 
     def reconstruct(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """What comes back of x, and the prior's term."""
@@ -94,16 +95,6 @@ class FirstStage(Healing):
             axes = tuple(range(2, x.ndim))
             ours, theirs = (torch.fft.rfftn(v, dim=axes, norm="ortho").abs() for v in (made, x))
             loss = loss + terms.spectrum * functional.l1_loss(ours, theirs)
-        return loss
-
-    def _deceit(self, made: Tensor, x: Tensor) -> Tensor:
-        said, seen = self.discriminator(made)
-        loss = -self.terms.adversarial * said.mean()
-        if self.terms.features:
-            with torch.no_grad():
-                wanted = self.discriminator(x)[1]
-            apart = [functional.l1_loss(a, b) for a, b in zip(seen, wanted, strict=True)]
-            loss = loss + self.terms.features * sum(apart) / len(apart)
         return loss
 
     def heal(self, image: Tensor, condition: Condition, wrap: Wrap = keep) -> Healed:

@@ -9,6 +9,7 @@ from .anoddpm import AnoDDPM
 from .auto_ddpm import AutoDDPM
 from .blurred_residual import BlurredResidual
 from .brain_ldm import BrainLDM
+from .brain_spade import BrainSPADE
 from .ccdf import CCDF
 from .cdpm import CDPM
 from .csgm import CSGM
@@ -123,6 +124,7 @@ __all__ = [
     "AutoDDPM",
     "BlurredResidual",
     "BrainLDM",
+    "BrainSPADE",
     "DiffInfinite",
     "DiffPIR",
     "DiffPure",

@@ -9,6 +9,7 @@ from .anoddpm import AnoDDPM
 from .auto_ddpm import AutoDDPM
 from .blurred_residual import BlurredResidual
 from .brain_ldm import BrainLDM
+from .brain_spade import BrainSPADE
 from .ccdf import CCDF
 from .cdpm import CDPM
 from .csgm import CSGM
@@ -105,6 +106,7 @@ SHELF: dict[str, type[Recipe]] = {
     "medfusion": Medfusion,
     "mfdpm": MFDPM,
     "brain_ldm": BrainLDM,
+    "brain_spade": BrainSPADE,
     "dit": DiffusionTransformer,
     "medical_diffusion": MedicalDiffusion,
     "roentgen": RoentGen,

@@ -1,11 +1,13 @@
 """What diffusion on codes saves: operations of a sample, and the memory of decoding by tiles.
 
-    python benchmarks/latent_cost.py RUN [RUN ...]     operations of a sample, beside the first
+    python benchmarks/latent_cost.py RUN [RUN ...] [--factors 4 8]
     python benchmarks/latent_cost.py --decode RUN --sizes 256 512 1024 --tile 256
 
-RUN: folders of trained generation runs of one dataset; --decode: of a first stage (ae_kl, vq).
-Operations are counted by torch while one planned-size image is drawn with the run's own sampler;
-two a multiplication with addition. Memory is the peak of the process beyond what it held before.
+RUN: folders of trained generation runs of one dataset, of which the first is compared with;
+--factors: also the first run's network on the codes of ae_kl that are so many times coarser, with
+16 channels where 8 times and 4 where less. --decode: a first stage (ae_kl, vq).
+Operations are counted by torch for an image of the planned size with the run's own sampler; two a
+multiplication with addition. Memory is the peak of the process beyond what it held before.
 """
 
 from __future__ import annotations
@@ -18,28 +20,36 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from diffnet.diffusion import Condition
+from diffnet.recipes import Latent, Recipe
 from diffnet.workflow.drawing import drawing_of
-from diffnet.workflow.draws import draw
 from diffnet.workflow.peak import MEBIBYTE, forget_peak, peak_bytes, resident_bytes
-from diffnet.workflow.predict import ready
 from diffnet.workflow.run import Run
 
 CPU = torch.device("cpu")
 
 
-def operations(run: Run) -> tuple[float, int]:
-    """(of one sample at the planned size, network calls)."""
-    c, drawing = run.configuration, drawing_of(run, "sample")
-    method = ready(run, drawing, CPU)
+@torch.no_grad()
+def operations(recipe: Recipe, run: Run) -> tuple[float, float]:
+    """(of a network call, of decoding) at the planned size of `run`.
+
+    On torch's meta device, which counts without computing.
+    """
+    c = run.configuration
+    method = recipe.build(c).eval().to("meta")
     size = c.shape if c.dims == 3 else c.shape[1:]
-    like = torch.zeros(1, c.target_channels, *size)
-    label = torch.zeros(1, dtype=torch.long) if c.classes else None
-    scalars = torch.zeros(1, c.scalars) if c.scalars else None
-    text = torch.zeros(1, 64, dtype=torch.long) if c.words else None
-    condition = Condition(label=label, scalars=scalars, text=text)
-    with FlopCounterMode(display=False) as counter:
-        drawn = draw(method, like, condition, drawing, c, [0])
-    return float(counter.get_total_flops()), drawn.calls
+    channels, grid = c.target_channels, method.grid(size)
+    if method.codec is not None:
+        channels = method.codec.channels
+    x = torch.zeros(1, channels, *grid, device="meta")
+    label = torch.zeros(1, dtype=torch.long, device="meta") if c.classes else None
+    scalars = torch.zeros(1, c.scalars, device="meta") if c.scalars else None
+    condition = Condition(label=label, scalars=scalars)
+    with FlopCounterMode(display=False) as call:
+        method.denoiser(x, torch.ones(1, device="meta"), condition)
+    with FlopCounterMode(display=False) as decode:
+        if method.codec is not None:
+            method.codec.decode(x, size)
+    return call.get_total_flops(), decode.get_total_flops()
 
 
 @torch.no_grad()
@@ -55,13 +65,26 @@ def decoding(run: Run, size: int, tile: int | None) -> tuple[float, float]:
     return beyond / MEBIBYTE, beyond / own
 
 
-def compare(folders: Sequence[Path]) -> None:
+def compare(folders: Sequence[Path], factors: Sequence[int]) -> None:
+    runs = [Run.open(folder) for folder in folders]
+    rows = [(run.folder.name, run.recipe, run) for run in runs]
+    for factor in factors:
+        knobs = {"factor": factor, "latent": 16 if factor >= 8 else 4}
+        inner = runs[0].card["recipe"]["name"]
+        recipe = Latent(inner, runs[0].card["recipe"]["knobs"], "ae_kl", knobs)
+        rows.append((f"codes {factor} times coarser", recipe, runs[0]))
     first = None
-    print(f"{'run':<32} {'GFLOP a sample':>14} {'calls':>6} {'times fewer':>12}")
-    for folder in folders:
-        total, calls = operations(Run.open(folder))
+    head = ("run", "GFLOP a call", "calls", "decoding", "a sample", "times fewer")
+    print("{:<24} {:>13} {:>6} {:>9} {:>9} {:>12}".format(*head))
+    for name, recipe, run in rows:
+        (call, decode), calls = operations(recipe, run), drawing_of(run, "sample").steps
+        total = calls * call + decode
         first = first or total
-        print(f"{folder.name:<32} {total / 1e9:>14.2f} {calls:>6} {first / total:>12.1f}")
+        giga = [v / 1e9 for v in (call, decode, total)]
+        print(
+            f"{name:<24} {giga[0]:>13.3f} {calls:>6} {giga[1]:>9.3f} {giga[2]:>9.2f} "
+            f"{first / total:>12.1f}"
+        )
 
 
 def memory(folder: Path, sizes: Sequence[int], tile: int) -> None:
@@ -77,13 +100,14 @@ def memory(folder: Path, sizes: Sequence[int], tile: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("runs", nargs="*", type=Path)
+    parser.add_argument("--factors", nargs="*", type=int, default=[])
     parser.add_argument("--decode", type=Path)
     parser.add_argument("--sizes", nargs="+", type=int, default=[256, 512, 1024])
     parser.add_argument("--tile", type=int, default=256)
     given = parser.parse_args()
     torch.set_num_threads(1)
     if given.runs:
-        compare(given.runs)
+        compare(given.runs, given.factors)
     if given.decode:
         memory(given.decode, given.sizes, given.tile)
 

@@ -33,6 +33,8 @@ TABLE = Path(__file__).parents[1] / "documentation" / "systems.csv"
 # a setting that needs another phantom than its task's: that one, and what to tell the task of it
 PHANTOMS = {
     "maps=true": ("segmentation", ()),
+    "what=labels": ("segmentation", ()),
+    "what=pairs": ("segmentation", ()),
     "weak=true": ("classification", ("healthy=class", "normal=healthy")),
 }
 SIZE = {2: 24, 3: 16}

@@ -114,7 +114,8 @@ def test_wishes_that_cannot_be_met(run: Path, tmp_path, capsys, wish: tuple, wor
 
 def test_words_of_an_empty_vocabulary_are_refused(tmp_path, capsys) -> None:
     """Every note is another one: there is no word that came twice."""
-    notes = tuple(f"word{'abcdefghijklmnopqrstuvwxyz'[k % 26]}{k}" for k in range(CASES))
+    letters = "abcdefghij"
+    notes = tuple(f"word{letters[k // 10]}{letters[k % 10]}" for k in range(CASES))
     made = write(tmp_path / "Dataset904_Words", notes)
     run = trained(made, tmp_path / "work", plan=("--set", "text=note"))
     said = fails(

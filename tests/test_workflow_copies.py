@@ -144,6 +144,18 @@ def test_views_keep_their_shape_and_differ(shape) -> None:
     assert not torch.allclose(x, y, atol=0.05)
 
 
+def test_new_images_are_as_strange_as_held_out_ones_where_neither_was_learned_from() -> None:
+    """Learned from held-out images as well, an embedding would take any new image for a copy."""
+    draws = np.random.default_rng(3)
+    train, held_out, new = smooth(draws, 40), smooth(draws, 20), smooth(draws, 40)
+    embedder = learn_embedder(list(train), steps=40)
+    ours, theirs, fresh = (embedder(list(x)) for x in (train, held_out, new))
+    limit = threshold_of(ours, theirs)
+    assert ((fresh @ ours.T).max(1) > limit).mean() < 0.25
+    noisy = embedder(list(train + 0.02 * draws.normal(size=train.shape)))
+    assert ((noisy @ ours.T).max(1) > limit).mean() > 0.9
+
+
 def test_the_threshold_lets_held_out_images_pass() -> None:
     draws = np.random.default_rng(0)
     train, held_out = (

@@ -70,8 +70,8 @@ def audit(
 ) -> Audit:
     """Compare the images in `predictions` with the run's training and held-out images.
 
-    embedding: learned (from the real images, training and held-out alike) or thumbnails. Writes
-    audit.json and a sheet of the closest pairs into that folder. AuditError: fewer than 8 held-out
+    embedding: learned (from real images) or thumbnails. Writes audit.json and a sheet of the
+    closest pairs into that folder. AuditError: fewer than 8 held-out
     or made images, or another dataset than the run was trained on.
     """
     if embedding not in EMBEDDINGS:
@@ -80,13 +80,10 @@ def audit(
     made = image_files(predictions)
     refuse_few({"made": made})
     images = _read([made, train, held_out], progress)
-    if embedding == LEARNED:
-        embedder = learn_embedder([*images[1], *images[2]], progress=progress)
-        sets = [embedder(some) for some in images]
-    else:
-        sets = [np.stack([thumbnail_vector(x) for x in some]) for some in images]
-    found = copies(*sets)
-    close = nearest_images(sets[0], sets[1])
+    both, own = _embedded(images, embedding, progress)
+    near = copies(*own)
+    found = copies(*both)._replace(copied=near.copied, threshold=near.threshold)
+    close = nearest_images(own[0], own[1])
     order, names, theirs = np.argsort(-close.likeness), list(made), list(train)
     pairs = tuple(
         (names[i], theirs[close.index[i]], float(close.likeness[i])) for i in order[:SHOWN]
@@ -97,6 +94,21 @@ def audit(
     write_json(predictions / FILE, result.to_json())
     _draw(predictions / SHEET, pairs, made, train)
     return result
+
+
+def _embedded(
+    images: Sequence[Sequence[np.ndarray]], embedding: str, progress: Progress | None
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """(made, training, held-out), twice. First with training and held-out images treated alike, so
+    that they can be exchanged. Then with made and held-out ones treated alike, so that likeness to
+    training images can be compared: an embedding pushes those apart that it is learned from.
+    """
+    if embedding != LEARNED:
+        sets = [np.stack([thumbnail_vector(x) for x in some]) for some in images]
+        return sets, sets
+    learned = [[*images[1], *images[2]], images[1]]
+    first, second = (learn_embedder(some, progress=progress) for some in learned)
+    return [first(some) for some in images], [second(some) for some in images]
 
 
 def _read(sets: Sequence[Mapping[str, Paths]], progress: Progress | None) -> list[list[np.ndarray]]:

@@ -36,15 +36,16 @@ class CopyGuard:
 
     @classmethod
     def of(cls, run: Run, dataset: Dataset, progress: Progress | None = None) -> CopyGuard:
-        """Learned from the run's training and held-out images at the first call, then kept in the
-        run's folder. AuditError: another dataset, or too few images.
+        """Learned from the run's training images at the first call, with a threshold from those
+        held out, then kept in the run's folder. AuditError: another dataset, or too few images.
         """
         kept = _read(run)
         if kept is not None:
             return kept
         train, held_out = sides(run, dataset)
         images = [[Volume.read(p).array for p in side.values()] for side in (train, held_out)]
-        embedder = learn_embedder([*images[0], *images[1]], progress=progress)
+        # From training images alone: held-out ones are then as strange to it as made ones are.
+        embedder = learn_embedder(images[0], progress=progress)
         ours, theirs = (embedder(side) for side in images)
         found = cls(embedder, ours, threshold_of(ours, theirs))
         _write(run, found)

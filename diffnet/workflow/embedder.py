@@ -42,9 +42,10 @@ def learn_embedder(
     """Contrastive: two changed views of one image are nearer than views of two images (Chen,
     Kornblith, Norouzi, Hinton, 2020, arXiv:2002.05709).
 
-    images: (C, Z, Y, X) of one number of channels; training and held-out ones alike, so that the
-    embedding treats them alike. Views are shifted, stretched, blurred, noisy and of another
-    contrast. The caller's random numbers stay as they are. ValueError: fewer than four images.
+    images: (C, Z, Y, X) of one number of channels. They are pushed apart, and images that are not
+    among them are not: only what was treated alike can be compared. Views are shifted, stretched,
+    blurred, noisy and of another contrast. The caller's random numbers stay as they are.
+    ValueError: fewer than four images.
     """
     if len(images) < 4:
         raise ValueError(f"{len(images)} images are too few to learn an embedding from")

@@ -18,6 +18,7 @@ from diffnet.diffusion import (
 from diffnet.diffusion.inverse import (
     SOLVERS,
     Conditioned,
+    Consistency,
     Krylov,
     Measured,
     MomentMatched,
@@ -199,14 +200,15 @@ def test_a_mixture_is_not_taken_for_its_roughest_part() -> None:
     y = problem(prior, matrix, 3)
     known = Measurement(y.expand(400, 1, -1), Dense(matrix), GaussianNoise(SIGMA))
 
-    def white_draw(q) -> Tensor:
-        spread = calibrated(q.r, 0.5).sqrt()
-        return q.operator.posterior_sample(q.ask(q.z), q.y, spread, q.sigma)
+    class WhiteDraw(Consistency):
+        def __call__(self, q) -> Tensor:
+            spread = calibrated(q.r, 0.5).sqrt()
+            return q.operator.posterior_sample(q.ask(q.z), q.y, spread, q.sigma)
 
     torch.manual_seed(0)
     own = judged(SOLVERS["daps"](60, LogUniform()), prior, matrix, y, known)
     torch.manual_seed(0)
-    white_noise = Conditioned(60, LogUniform(), Renoised(1.0), white_draw)
+    white_noise = Conditioned(60, LogUniform(), Renoised(fresh=1.0), WhiteDraw())
     other = judged(white_noise, prior, matrix, y, known)
     assert own.divergence < 0.6 * other.divergence
 

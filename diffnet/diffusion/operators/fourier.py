@@ -143,6 +143,8 @@ class Sense(Operator):
         self.register_buffer("maps", maps)
         self.register_buffer("mask", binary(mask).float())
         self.axes = axes
+        dims = tuple(range(-axes, 0))
+        self.register_buffer("moved", torch.fft.ifftshift(self.mask, dim=dims), persistent=False)
 
     @property
     def sampled(self) -> Tensor:  # type: ignore[override]
@@ -156,6 +158,13 @@ class Sense(Operator):
 
     def adjoint(self, y: Tensor) -> Tensor:
         coils = centred_ifft(self.mask * as_complex(y), self.axes)
+        return as_real((self.maps.conj() * coils).sum(1, keepdim=True))
+
+    def normal(self, x: Tensor) -> Tensor:
+        """A^H A x. The phases of a centred transform cancel here, and its moves are spared."""
+        dims = tuple(range(-self.axes, 0))
+        spectrum = self.moved * torch.fft.fftn(self.maps * as_complex(x), dim=dims)
+        coils = torch.fft.ifftn(spectrum, dim=dims)
         return as_real((self.maps.conj() * coils).sum(1, keepdim=True))
 
     def first_look(self, y: Tensor) -> Tensor:

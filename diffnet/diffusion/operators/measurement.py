@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -76,8 +77,13 @@ class Measurement:
     def linear(self) -> tuple[Operator, Tensor, float]:
         """(A, y, sigma) with y = A x + sigma eps, as near as a Gaussian comes.
 
-        Where the noise differs by element, both sides are divided by its spread and sigma is 1.
+        Where the noise differs by element, both sides are divided by its spread and sigma is 1. It
+        is found once: samplers ask at every step.
         """
+        return self._linear
+
+    @cached_property
+    def _linear(self) -> tuple[Operator, Tensor, float]:
         spread = self.noise.spread(self.y)
         if not isinstance(spread, Tensor):
             return self.operator, self.y, float(spread)

@@ -150,8 +150,18 @@ class Composed(Operator):
 def largest_eigenvalue(operator: Operator, like: Tensor, rounds: int = 12) -> Tensor:
     """Of A^H A, (1, 1, ...), by power iteration from fixed noise: from below, within some percent.
 
-    It waits for nothing and leaves torch's random numbers as they are.
+    It waits for nothing and leaves torch's random numbers as they are. An operator remembers its
+    own, by the shape, type and device of its images.
     """
+    known = operator.__dict__.setdefault("_largest", {})
+    key = (tuple(like.shape[1:]), like.dtype, like.device)
+    if key not in known:
+        with torch.no_grad():
+            known[key] = _power_iteration(operator, like, rounds)
+    return known[key]
+
+
+def _power_iteration(operator: Operator, like: Tensor, rounds: int) -> Tensor:
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(like[:1].shape, generator=generator).to(like)
     for _ in range(rounds):

@@ -7,6 +7,7 @@ from itertools import product
 import pytest
 import torch
 from diffusion_oracles import NOTHING, Recording, normal
+from test_contract import pieces
 
 from diffnet.diffusion import (
     Absorbing,
@@ -264,3 +265,17 @@ def test_missing_sources_and_other_impossible_questions():
         PoissonThinning(1.0, 10.0)
     with pytest.raises(ValueError, match="do not fill"):
         Pixelation(3).corrupt(torch.zeros(1, 1, 12, 12), torch.ones(1))
+
+
+@pytest.mark.parametrize("recipe", ["ccdm", "berdiff"])
+def test_recipes_of_classes_make_decided_maps(recipe: str) -> None:
+    """A draw is a map and not its chances; the one-call answer is the chances."""
+    _, method, batch, _, _ = pieces(recipe, "segmentation", 2)
+    with torch.no_grad():
+        drawn = method.eval().sample(torch.zeros_like(batch.target), batch.condition)
+        mean = method.mean(torch.zeros_like(batch.target), batch.condition)
+    assert set(drawn.unique().tolist()) <= {-0.5, 0.5}
+    if recipe == "ccdm":
+        assert torch.equal(drawn.sum(1), torch.full_like(drawn[:, 0], 1 - 0.5 * drawn.shape[1]))
+        assert torch.allclose((mean + 0.5).sum(1), torch.ones(()))
+    assert (mean.abs() < 0.5).all()

@@ -13,6 +13,7 @@ documentation/vocabulary.md lists every part with its equation and its paper.
 """
 
 from .batch import Batch, Condition
+from .chances import ChancesDiffusion
 from .codec import Codec, HaarWavelet
 from .counterfactual import ClassifierGuided, Fusing, LabelGuided, NoisyClassifier
 from .cropped import Canvas, Cropped, RandomTiles
@@ -72,6 +73,7 @@ from .tiling import Tiled, windows_along
 from .unlikely_codes import UnlikelyCodes
 
 __all__ = [
+    "ChancesDiffusion",
     "Styled",
     "RandomTiles",
     "Cropped",

@@ -7,10 +7,12 @@ from .ae_kl import AeKl
 from .ano_latent import AnoLatent
 from .anoddpm import AnoDDPM
 from .auto_ddpm import AutoDDPM
+from .berdiff import BerDiff
 from .blurred_residual import BlurredResidual
 from .brain_ldm import BrainLDM
 from .brain_spade import BrainSPADE
 from .ccdf import CCDF
+from .ccdm import CCDM
 from .cdpm import CDPM
 from .csgm import CSGM
 from .cwdm import CWDM
@@ -36,6 +38,7 @@ from .dps import DPS
 from .edm import EDM
 from .flow import Flow
 from .hfs_sde import HFSSDE
+from .imgx import ImgX
 from .intensity_threshold import IntensityThreshold
 from .latent import WAVELET, Latent
 from .lookup import recipe_in
@@ -88,6 +91,7 @@ def find_recipe(name: str) -> type[Recipe]:
 
 __all__ = [
     "CCDF",
+    "CCDM",
     "CDPM",
     "CSGM",
     "CWDM",
@@ -122,6 +126,7 @@ __all__ = [
     "AnoDDPM",
     "AnoLatent",
     "AutoDDPM",
+    "BerDiff",
     "BlurredResidual",
     "BrainLDM",
     "BrainSPADE",
@@ -134,6 +139,7 @@ __all__ = [
     "DiffusionMBIR",
     "DiffusionTransformer",
     "Flow",
+    "ImgX",
     "IntensityThreshold",
     "Latent",
     "MedDDPM",

@@ -7,10 +7,12 @@ from .ae_kl import AeKl
 from .ano_latent import AnoLatent
 from .anoddpm import AnoDDPM
 from .auto_ddpm import AutoDDPM
+from .berdiff import BerDiff
 from .blurred_residual import BlurredResidual
 from .brain_ldm import BrainLDM
 from .brain_spade import BrainSPADE
 from .ccdf import CCDF
+from .ccdm import CCDM
 from .cdpm import CDPM
 from .csgm import CSGM
 from .cwdm import CWDM
@@ -35,6 +37,7 @@ from .dps import DPS
 from .edm import EDM
 from .flow import Flow
 from .hfs_sde import HFSSDE
+from .imgx import ImgX
 from .intensity_threshold import IntensityThreshold
 from .maisi import MAISI
 from .mc_ddpm import MCDDPM
@@ -106,6 +109,9 @@ SHELF: dict[str, type[Recipe]] = {
     "medfusion": Medfusion,
     "mfdpm": MFDPM,
     "brain_ldm": BrainLDM,
+    "imgx": ImgX,
+    "berdiff": BerDiff,
+    "ccdm": CCDM,
     "brain_spade": BrainSPADE,
     "dit": DiffusionTransformer,
     "medical_diffusion": MedicalDiffusion,

@@ -101,7 +101,7 @@ class Alternative:
 SIGMA_80 = Alternative("sigma_max 80", fixed(noise__sigma_max=80.0))
 NO_RESIDUAL = Alternative("no residual", fixed(guess="0"))
 HALF_WIDTH, TWICE_WIDTH = Alternative("width / 2", wider(0.5)), Alternative("width x 2", wider(2.0))
-SMALL_PATCH = Alternative("patch edges / 1.5", larger_patch(1 / 1.5))
+SMALL_PATCH = Alternative("patch edges / 1.25", larger_patch(1 / 1.25))
 LARGE_PATCH = Alternative("patch edges x 1.5", larger_patch(1.5))
 SLICES = Alternative("2d", configuration="2d")
 FEWER_BLANK = Alternative("blank 1/4", fixed(noise__blank=0.25))

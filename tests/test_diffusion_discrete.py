@@ -268,14 +268,19 @@ def test_missing_sources_and_other_impossible_questions():
 
 
 @pytest.mark.parametrize("recipe", ["ccdm", "berdiff"])
-def test_recipes_of_classes_make_decided_maps(recipe: str) -> None:
-    """A draw is a map and not its chances; the one-call answer is the chances."""
+def test_recipes_of_classes_walk_over_maps_and_end_with_chances(recipe: str) -> None:
+    """Every step but the last is a decided map, whose classes exclude each other in ccdm alone."""
     _, method, batch, _, _ = pieces(recipe, "segmentation", 2)
+    like, known = torch.zeros_like(batch.target), batch.condition
     with torch.no_grad():
-        drawn = method.eval().sample(torch.zeros_like(batch.target), batch.condition)
-        mean = method.mean(torch.zeros_like(batch.target), batch.condition)
-    assert set(drawn.unique().tolist()) <= {-0.5, 0.5}
-    if recipe == "ccdm":
-        assert torch.equal(drawn.sum(1), torch.full_like(drawn[:, 0], 1 - 0.5 * drawn.shape[1]))
-        assert torch.allclose((mean + 0.5).sum(1), torch.ones(()))
-    assert (mean.abs() < 0.5).all()
+        x, time = method.eval().start(method.denoiser, like, known)
+        *steps, last = method.sampler.walk(method.denoiser, x, known, time)
+        answers = [method.sample(like, known), method.mean(like, known)]
+    assert len(steps) >= 3
+    for step in steps:
+        assert set(step.unique().tolist()) <= {0.0, 1.0}
+        assert recipe == "berdiff" or (step.sum(1) == 1).all()
+    assert ((last > 0) & (last < 1)).all()
+    for made in answers:
+        assert (made.abs() < 0.5).all(), "one-hot values of -0.5 and 0.5, softened"
+        assert recipe == "berdiff" or torch.allclose((made + 0.5).sum(1), torch.ones(()))

@@ -3,12 +3,12 @@
     python benchmarks/memory.py [--only ^3]
 
 For every network: the planner's formula, what `diffnet plan --probe` measures with a few steps, and
-what a real training (store, patches, held-out looks, checkpoint, averages) and a real draw take.
-Every number is of a process of its own (forked when everything is imported) with one thread,
-because a process never gives back its peak; nothing is set in the allocator's environment. Taken
-is the peak of the resident memory beyond what the process held when one tiny layer had been
-trained, and the processor time of a step (the fastest of the later ones): neither depends much on
-how busy the machine is.
+what a real training (store, patches, held-out looks, checkpoint, averages) and a real prediction
+(the run's weights, files in, one call for the mean, files out) take. Every number is of a process
+of its own (forked when everything is imported) with one thread, because a process never gives back
+its peak; nothing is set in the allocator's environment. Taken is the peak of the resident memory
+beyond what the process held when one tiny layer had been trained, and the processor time of a step
+or a case (the fastest of the later ones): neither depends much on how busy the machine is.
 """
 
 from __future__ import annotations
@@ -19,12 +19,11 @@ import multiprocessing
 import tempfile
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import SimpleITK
 import torch
 
 from diffnet.data import LinearGuess, ScaleRule, Store
@@ -41,17 +40,16 @@ from diffnet.planning import (
     training_memory,
 )
 from diffnet.planning.network_walk import kept_values
-from diffnet.recipes import find_recipe
 from diffnet.workflow.distributed import Processes
-from diffnet.workflow.drawing import Drawing
-from diffnet.workflow.draws import draw
 from diffnet.workflow.fit import Fit
 from diffnet.workflow.peak import peak_bytes
-from diffnet.workflow.probe_steps import begin, measure, random_batch, warm_up
+from diffnet.workflow.predict import predict
+from diffnet.workflow.probe_steps import Trial, begin, drawn, trained, warm_up
 from diffnet.workflow.run import Run
 from diffnet.workflow.train import Budget
 
 CPU = torch.device("cpu")
+Found = tuple[int, float]  # bytes, seconds
 BOUNDS = {
     ("MB", "formula"): 0.25,
     ("MB", "probe"): 0.1,
@@ -134,6 +132,11 @@ class Row:
             file_ending=".nii.gz",
         )
 
+    @property
+    def trial(self) -> Trial:
+        plan = self.plan()
+        return Trial(plan, plan.default, RECIPE, {}, CPU)
+
 
 def rows() -> list[Row]:
     """The grid that is measured."""
@@ -141,58 +144,64 @@ def rows() -> list[Row]:
     return [Row(*network, *way) for network in NETWORKS for way in ways]
 
 
-def real_training(row: Row) -> tuple[int, float]:
+def real_training(row: Row, place: Path) -> Found:
     """Bytes and seconds a step of a training: all that `diffnet train` does with stored data."""
     plan, times = row.plan(), [time.process_time()]
-    with tempfile.TemporaryDirectory() as place:
-        store, names = stored(Path(place) / "store", plan), [f"case{k}" for k in range(CASES)]
-        warm_up(row.dims, CPU)
-        before = begin(CPU)
-        Fit(
-            run=Run(Path(place) / "run"),
-            plan=plan,
-            configuration=plan.default,
-            recipe=RECIPE,
-            knobs={},
-            store=store,
-            train_cases=names[1:],
-            val_cases=names[:1],
-            split_rule="",
-            classes={},
-            budget=Budget(steps=REAL_STEPS),
-            processes=Processes(CPU),
-            dataset_hash="0",
-        )(lambda *moved: times.append(time.process_time()))
+    store, names = stored(place / "store", plan), [f"case{k}" for k in range(CASES)]
+    warm_up(row.dims, CPU)
+    before = begin(CPU)
+    Fit(
+        run=Run(place / "run"),
+        plan=plan,
+        configuration=plan.default,
+        recipe=RECIPE,
+        knobs={},
+        store=store,
+        train_cases=names[1:],
+        val_cases=names[:1],
+        split_rule="",
+        classes={},
+        budget=Budget(steps=REAL_STEPS),
+        processes=Processes(CPU),
+        dataset_hash="0",
+    )(lambda *moved: times.append(time.process_time()))
     late = np.diff(times)[2:]  # most steps are followed by a look at held-out cases
     return peak_bytes(CPU) - before, float(late.min())
 
 
-def real_prediction(row: Row) -> tuple[int, float]:
-    """Bytes, the network's weights included, and seconds of one draw of a patch by the mean."""
-    plan = row.plan()
-    c = plan.configurations[plan.default]
+def real_prediction(row: Row, place: Path) -> Found:
+    """Bytes and seconds a case of a prediction: all that `diffnet predict` does with that run."""
+    scans, times = scans_of(row, place / "scans"), [time.process_time()]
     warm_up(row.dims, CPU)
     before = begin(CPU)
-    method = find_recipe(RECIPE)().build(c).eval().requires_grad_(False)
-    condition = random_batch(c, 1, CPU, True).condition
-    seconds = []
-    for _ in range(3):
-        began = time.process_time()
-        draw(method, torch.zeros(1, 1, *c.patch), condition, Drawing("mean"), c, [0])
-        seconds.append(time.process_time() - began)
-    return peak_bytes(CPU) - before, min(seconds)
-
-
-def probed(row: Row) -> dict[str, tuple[int | None, float | None]]:
-    """What a probe says of both."""
-    plan = row.plan()
-    clock = time.process_time
-    found = measure(plan, plan.default, RECIPE, {}, CPU, 3, clock)
-    training, prediction = (found.training, found.step), (found.prediction, found.call)
-    return {"training": training, "prediction": prediction}
+    predict(
+        Run(place / "run"),
+        scans,
+        place / "made",
+        device="cpu",
+        trust_range=True,
+        progress=lambda *moved: times.append(time.process_time()),
+    )
+    return peak_bytes(CPU) - before, float(np.diff(times)[1:].min())
 
 
 REAL = {"training": real_training, "prediction": real_prediction}
+PROBED = {
+    "training": lambda row: trained(row.trial, 3, time.process_time)[:2],
+    "prediction": lambda row: drawn(row.trial, time.process_time),
+}
+
+
+def scans_of(row: Row, folder: Path) -> dict[str, list[Path]]:
+    """Random scans of the size of a patch, as files."""
+    random, found = np.random.default_rng(1), {}
+    for k in range(CASES):
+        array = random.normal(0, 0.5, (row.size,) * row.dims)
+        path = folder / f"case{k}.nii.gz"
+        path.parent.mkdir(exist_ok=True)
+        SimpleITK.WriteImage(SimpleITK.GetImageFromArray(array.astype(np.float32)), str(path))
+        found[f"case{k}"] = [path]
+    return found
 
 
 def stored(folder: Path, plan: Plan) -> Store:
@@ -223,10 +232,15 @@ def formula(row: Row) -> dict[str, tuple[float, float]]:
     }
 
 
-def in_own_process(what: Callable[[Row], Any], row: Row) -> Any:
-    """`what(row)` in a child of this process, which has imported everything and done nothing."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as one:
-        return one.submit(what, row).result()
+def in_own_process(what: Callable[..., Found], *given: Row | Path) -> Found:
+    """`what(*given)` in a child of this process, which has imported everything and done nothing."""
+    pipe, end = multiprocessing.Pipe(False)
+    child = multiprocessing.get_context("fork").Process(target=lambda: end.send(what(*given)))
+    child.start()
+    child.join()
+    if child.exitcode:
+        raise SystemExit(f"{what} of {given[0]} ended with {child.exitcode}")
+    return pipe.recv()
 
 
 def main() -> None:
@@ -237,13 +251,14 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(1)
     told: list[dict] = []
-    if asked.again:
-        told = [t for path in asked.again for t in json.loads(path.read_text())]
-    else:
+    for path in asked.again or ():
+        told += json.loads(path.read_text())
+    if not asked.again:
         for number, row in enumerate(rows()):
             if asked.only in row.name:
-                told += measured(row, number)
-                print(row.name, told[-1], flush=True)
+                for found in measured(row, number):
+                    told.append(found)
+                    print(row.name, found, flush=True)
                 if asked.json:
                     asked.json.write_text(json.dumps(told))
     show(told)
@@ -251,12 +266,13 @@ def main() -> None:
 
 def measured(row: Row, number: int) -> list[dict]:
     """The probe and the real thing, for training and, unless checkpointed, for prediction."""
-    tried = in_own_process(probed, row)
-    doing = ["training"] if row.checkpointing else list(REAL)
-    return [
-        {"row": number, "doing": d, "probe": tried[d], "real": in_own_process(REAL[d], row)}
-        for d in doing
-    ]
+    told = []
+    with tempfile.TemporaryDirectory() as place:
+        for doing in ["training"] if row.checkpointing else list(REAL):
+            probe = in_own_process(PROBED[doing], row)
+            real = in_own_process(REAL[doing], row, Path(place))
+            told.append({"row": number, "doing": doing, "probe": probe, "real": real})
+    return told
 
 
 def show(told: list[dict]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from dataclasses import replace
 from functools import partial
 from math import prod
@@ -13,6 +15,7 @@ from tiny import tiny_plan
 from diffnet import cli
 from diffnet.data import Dataset, read_json
 from diffnet.planning import (
+    LONGEST,
     Budget,
     Plan,
     PlanError,
@@ -25,7 +28,7 @@ from diffnet.verbs import plan as verb
 from diffnet.workflow.fit import Fit
 from diffnet.workflow.probe import NoRoom, Probe, ProbeError, probe
 from diffnet.workflow.probe_plan import is_cheap, largest, probed_plan, smaller_patches
-from diffnet.workflow.probe_steps import measure, random_batch
+from diffnet.workflow.probe_steps import Trial, drawn, random_batch, trained
 from diffnet.workflow.run import Run, pick_device
 from diffnet.workflow.train import Budget as Length
 
@@ -196,7 +199,7 @@ def test_what_the_network_is_shown_has_the_plans_shapes():
     assert batch.target.shape == (4, 3, 12, 12)
     assert (batch.target.sum(1) == 1).all(), "label maps are one-hot"
     shapes = [getattr(batch.condition, n).shape for n in ("image", "label", "scalars", "text")]
-    assert shapes == [(4, 2, 12, 12), (4,), (4, 2), (4, 5)]
+    assert shapes == [(4, 2, 12, 12), (4,), (4, 2), (4, LONGEST)]
 
 
 def test_more_examples_take_what_their_activations_take():
@@ -205,10 +208,19 @@ def test_more_examples_take_what_their_activations_take():
     found, told = [], []
     for size in (4, 16):
         plan = with_batch(p, c, size)
-        found.append(measure(plan, "2d", "regression", {}, torch.device("cpu"), 1))
+        found.append(trained(on_a_processor(plan), 1))
         told.append(training_memory(c.network, Workload(3, 1, c.patch, size)).total)
-    assert found[1].training - found[0].training == pytest.approx(told[1] - told[0], rel=0.4)
-    assert found[1].step > 0 and 0 < found[1].call < found[1].step
+    assert found[1][0] - found[0][0] == pytest.approx(told[1] - told[0], rel=0.4)
+    assert found[1][1] > 0 and found[1][2], "a translation is drawn"
+    assert 0 < drawn(on_a_processor(plan))[1] < found[1][1]
+
+
+def on_a_processor(plan: Plan, recipe: str = "regression") -> Trial:
+    return Trial(plan, plan.default, recipe, {}, torch.device("cpu"))
+
+
+def test_what_is_no_draw_is_not_drawn():
+    assert not trained(on_a_processor(tiny_plan("anomaly"), "anoddpm"), 1)[2]
 
 
 def with_batch(p: Plan, c, size: int) -> Plan:
@@ -216,14 +228,23 @@ def with_batch(p: Plan, c, size: int) -> Plan:
     return replace(p, configurations={c.name: replace(c, training=training)})
 
 
-def test_a_probe_runs_in_a_process_of_its_own():
+def test_a_probe_trains_and_draws_in_processes_of_their_own(monkeypatch):
+    """A draw is measured where nothing was trained: its peak does not stand on a used heap."""
+    started, run = [], subprocess.run
+
+    def counted(command, **how):
+        started.append(json.loads(how["input"])["doing"])
+        return run(command, **how)
+
+    monkeypatch.setattr("diffnet.workflow.probe.subprocess.run", counted)
     found = probe(tiny_plan(), "2d", "edm", steps=1, threads=1)
+    assert started == ["train", "draw"]
     assert found.step > 0 and found.call > 0
-    assert 0 <= found.prediction < 100e6 and 0 < found.training < 200e6
+    assert 0 <= found.prediction < found.training < 200e6
 
 
 def test_a_probe_that_fails_says_why():
-    with pytest.raises(ProbeError, match="nosuch"):
+    with pytest.raises(ProbeError, match=r"2d with nosuch failed at a training step: .*nosuch"):
         probe(tiny_plan(), "2d", "nosuch")
 
 

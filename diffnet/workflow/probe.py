@@ -27,8 +27,9 @@ class NoRoom(ProbeError):
 @dataclass(frozen=True)
 class Probe(Record):
     """training, prediction: bytes at the peak beyond what the process held before it built the
-    network (of the process on a CPU, of the allocator on a GPU). step, call: seconds of a training
-    step and of a network call for one patch. None: the recipe does not draw patches.
+    network (of the process on a CPU, of the allocator on a GPU), each in a process of its own.
+    step, call: seconds of a training step and of a network call for one patch. None: the recipe
+    does not draw patches.
     """
 
     training: int
@@ -47,11 +48,11 @@ def probe(
     threads: int | None = None,
     steps: int = STEPS,
 ) -> Probe:
-    """Build, train a few steps and draw in a fresh process, on random numbers of the right shapes.
+    """Build and train a few steps in a fresh process, then draw in another, on random numbers.
 
     Data are not needed: neither memory nor time depends on what the numbers are. What loading and
     simulating cost is not in it. threads: None is what torch takes. NoRoom: the memory of the
-    device did not suffice. ProbeError: anything else that ended the process.
+    device did not suffice. ProbeError: anything else that ended a process.
     """
     asked = {
         "plan": plan.to_json(),
@@ -62,11 +63,23 @@ def probe(
         "threads": threads,
         "steps": steps,
     }
+    training, step, draws = _answer(asked, "train")
+    # A process that has trained holds heaps and libraries that one which only draws does not.
+    prediction, call = _answer(asked, "draw") if draws else (None, None)
+    return Probe(training, step, prediction, call)
+
+
+def _answer(asked: dict[str, Any], doing: str) -> list[Any]:
+    """What a process of its own measures. doing: train or draw."""
+    tested = f"{asked['configuration']} with {asked['recipe']}"
+    what = {"train": "a training step", "draw": "a draw"}[doing]
     command = [sys.executable, "-m", "diffnet.workflow.probe_steps"]
-    done = subprocess.run(command, input=json.dumps(asked), capture_output=True, text=True)
+    done = subprocess.run(
+        command, input=json.dumps({**asked, "doing": doing}), capture_output=True, text=True
+    )
     said = (done.stderr.strip().splitlines() or ["nothing was said"])[-1]
     if done.returncode in (NO_ROOM, -signal.SIGKILL):
-        raise NoRoom(f"a step of {configuration} with {recipe} does not fit into {device}: {said}")
+        raise NoRoom(f"{what} of {tested} does not fit into {asked['device']}: {said}")
     if done.returncode != 0:
-        raise ProbeError(f"the probe of {configuration} with {recipe} failed: {said}")
-    return Probe.from_json(json.loads(done.stdout.splitlines()[-1]))
+        raise ProbeError(f"the probe of {tested} failed at {what}: {said}")
+    return json.loads(done.stdout.splitlines()[-1])

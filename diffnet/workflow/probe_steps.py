@@ -1,8 +1,8 @@
-"""What a probe does in its own process: a few training steps and network calls on random numbers.
+"""What a probe does in a process of its own: a few training steps, or one draw, on random numbers.
 
 Run as `python -m diffnet.workflow.probe_steps`; the question comes on standard input as JSON, the
 answer goes to standard output. A process never gives back all it has held, so the peak of a
-training can only be told in one that does nothing else.
+training, or of a draw, can only be told in one that does nothing else.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -20,41 +21,82 @@ from ..data import UserError
 from ..diffusion import Batch, Condition, Method, Solved
 from ..planning import LONGEST, Configuration, Plan
 from ..recipes import find_recipe
-from ..tasks import TASKS
+from ..tasks import TASKS, Task
 from .drawing import Drawing, own_sampler
 from .draws import draw
 from .peak import forget_peak, peak_bytes, resident_bytes
-from .probe import NO_ROOM, Probe
+from .probe import NO_ROOM
 from .train import Trainer
 
 FIRST = 2  # steps that allocate what later ones find, and are not timed
 CALLS = 2  # solver steps of one draw
+DRAWS = 4  # the first, which allocates what later ones find, is not timed
 Clock = Callable[[], float]
 DRAWN = ("image", "denoise")  # purposes whose prediction is a draw from a scan or from nothing
 
 
-def measure(
-    plan: Plan,
-    name: str,
-    recipe: str,
-    knobs: dict,
-    device: torch.device,
-    steps: int,
-    clock: Clock = time.perf_counter,
-) -> Probe:
-    """Train the configuration `name` for a few steps, then draw one patch."""
-    c, task = plan.configurations[name], TASKS[plan.task].from_json(plan.task_settings)
+@dataclass(frozen=True)
+class Trial:
+    """What is probed: a configuration of a plan, by a recipe with its knobs, on a device."""
+
+    plan: Plan
+    name: str
+    recipe: str
+    knobs: dict
+    device: torch.device
+
+    @property
+    def configuration(self) -> Configuration:
+        return self.plan.configurations[self.name]
+
+    @property
+    def task(self) -> Task:
+        return TASKS[self.plan.task].from_json(self.plan.task_settings)
+
+    def build(self) -> Method:
+        """The method, untrained, on the device."""
+        return (
+            find_recipe(self.recipe).from_json(self.knobs).build(self.configuration).to(self.device)
+        )
+
+
+def trained(
+    trial: Trial, steps: int = 5, clock: Clock = time.perf_counter
+) -> tuple[int, float, bool]:
+    """Train a few steps: bytes at the peak, seconds a step, and whether the method draws patches.
+
+    The last is false where a prediction is no draw (registration, detection, solved scans).
+    """
+    c, device = trial.configuration, trial.device
     warm_up(c.dims, device)
     before = begin(device)
-    trainer = Trainer(find_recipe(recipe).from_json(knobs).build(c).to(device), c.training)
-    batch = random_batch(c, c.training.batch_size, device, bool(task.steers or task.given))
+    trainer = Trainer(trial.build(), c.training)
+    paired = bool(trial.task.steers or trial.task.given)
+    batch = random_batch(c, c.training.batch_size, device, paired)
     seconds = [_step(trainer, batch, device, clock) for _ in range(FIRST + steps)]
-    training = peak_bytes(device) - before
-    method = trainer.method
-    del trainer, batch
-    found = Probe(training, statistics.median(seconds[FIRST:]), None, None)
-    drawable = task.purpose in DRAWN and not isinstance(method, Solved)
-    return _drawn(found, method, c, device, clock) if drawable else found
+    draws = trial.task.purpose in DRAWN and not isinstance(trainer.method, Solved)
+    return peak_bytes(device) - before, statistics.median(seconds[FIRST:]), draws
+
+
+def drawn(trial: Trial, clock: Clock = time.perf_counter) -> tuple[int, float]:
+    """Draw one patch: bytes at the peak, the weights included, and seconds of a network call."""
+    c, device = trial.configuration, trial.device
+    warm_up(c.dims, device)
+    before = begin(device)
+    method = trial.build().eval().requires_grad_(False)
+    condition = random_batch(c, 1, device, c.image_channels > 0).condition
+    like = torch.zeros(1, c.target_channels, *c.patch, device=device)
+    drawing = Drawing("mean")
+    if c.sampling.output != "mean":
+        name, grid, _ = own_sampler(method, c) if hasattr(method, "sampler") else (None, None, 0)
+        drawing = Drawing("sample", steps=CALLS if name else None, sampler=name, grid=grid)
+    seconds = []
+    for _ in range(DRAWS):
+        began = clock()
+        calls = draw(method, like, condition, drawing, c, [0]).calls
+        _wait(device)
+        seconds.append((clock() - began) / max(calls, 1))
+    return peak_bytes(device) - before, statistics.median(seconds[1:])
 
 
 def begin(device: torch.device) -> int:
@@ -105,29 +147,6 @@ def _step(trainer: Trainer, batch: Batch, device: torch.device, clock: Clock) ->
     return clock() - began
 
 
-def _drawn(
-    found: Probe, method: Method, c: Configuration, device: torch.device, clock: Clock
-) -> Probe:
-    """With the peak and the seconds of a call while one patch is drawn."""
-    method.eval().requires_grad_(False)
-    for parameter in method.parameters():
-        parameter.grad = None
-    before = begin(device) - sum(p.nbytes for p in method.parameters())
-    condition = random_batch(c, 1, device, c.image_channels > 0).condition
-    like = torch.zeros(1, c.target_channels, *c.patch, device=device)
-    drawing = Drawing("mean")
-    if c.sampling.output != "mean":
-        name, grid, _ = own_sampler(method, c) if hasattr(method, "sampler") else (None, None, 0)
-        drawing = Drawing("sample", steps=CALLS if name else None, sampler=name, grid=grid)
-    seconds = []
-    for _ in range(3):
-        began = clock()
-        calls = draw(method, like, condition, drawing, c, [0]).calls
-        _wait(device)
-        seconds.append((clock() - began) / max(calls, 1))
-    return Probe(found.training, found.step, peak_bytes(device) - before, min(seconds))
-
-
 def _wait(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
@@ -141,8 +160,9 @@ def main() -> None:
     plan, device = Plan.from_json(asked["plan"], "plan"), torch.device(asked["device"])
     torch.manual_seed(0)
     try:
-        how = (asked["configuration"], asked["recipe"], asked["knobs"], device, asked["steps"])
-        print(json.dumps(measure(plan, *how).to_json()))
+        trial = Trial(plan, asked["configuration"], asked["recipe"], asked["knobs"], device)
+        training = asked["doing"] == "train"
+        print(json.dumps(trained(trial, asked["steps"]) if training else drawn(trial)))
     except (MemoryError, torch.OutOfMemoryError) as error:
         print(error, file=sys.stderr)
         sys.exit(NO_ROOM)

@@ -31,6 +31,7 @@ from .diffuse_fusion import DiffuseFusion
 from .diffuse_recon import DiffuseRecon
 from .diffusion_anomaly import DiffusionAnomaly
 from .diffusion_mbir import DiffusionMBIR
+from .dispr import DISPR
 from .dit import DiffusionTransformer
 from .dolce import DOLCE
 from .dps import DPS
@@ -119,6 +120,7 @@ SHELF: dict[str, type[Recipe]] = {
     "maisi": MAISI,
     "patch_ddpm": PatchDDPM,
     "diff_infinite": DiffInfinite,
+    "dispr": DISPR,
     "ae_kl": AeKl,
     "vq": Vq,
     "pet_ddpm": PetDDPM,

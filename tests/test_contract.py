@@ -25,6 +25,7 @@ KNOBS = {
     "ddpm_ood": {"calls": 4, "starts": 2},
     "diffpure": {"calls": 3},
     "mdda": {"calls": 3},
+    "task_gradient": {"calls": 3},
     "ddm2": {"calls": 3},
     "ultrasound_ddpm": {"calls": 3},
     "unrolled": {"rounds": 2, "solves": 3},

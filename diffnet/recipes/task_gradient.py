@@ -36,6 +36,7 @@ class MultiTask(Recipe):
     weight: float = 10.0
     steps: int = 1000
 
+    needs: ClassVar[frozenset[str]] = frozenset({"label"})
     purposes: ClassVar[frozenset[str]] = frozenset({"edit"})
     papers: ClassVar[tuple[str, ...]] = (
         "Wolleb, Sandkuehler, Bieder, Cattin (2022). The Swiss army knife for image-to-image "

@@ -13,17 +13,21 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..data import UserError
+from ..data import UserError, Volume
 from ..diffusion import Batch, Condition, Method, Solved
 from ..planning import LONGEST, Configuration, Plan
 from ..recipes import find_recipe
 from ..tasks import TASKS, Task
 from .drawing import Drawing, own_sampler
 from .draws import draw
+from .held_out import look, with_weights
 from .peak import forget_peak, peak_bytes, resident_bytes
 from .probe import NO_ROOM
 from .train import Trainer
@@ -65,15 +69,22 @@ def trained(
 ) -> tuple[int, float, bool]:
     """Train a few steps: bytes at the peak, seconds a step, and whether the method draws patches.
 
-    The last is false where a prediction is no draw (registration, detection, solved scans).
+    As in a training, every step has a batch of its own and looks at held-out cases come between
+    steps: what both leave behind in the heap counts. The last is false where a prediction is no
+    draw (registration, detection, solved scans).
     """
     c, device = trial.configuration, trial.device
     warm_up(c.dims, device)
     before = begin(device)
     trainer = Trainer(trial.build(), c.training)
     paired = bool(trial.task.steers or trial.task.given)
-    batch = random_batch(c, c.training.batch_size, device, paired)
-    seconds = [_step(trainer, batch, device, clock) for _ in range(FIRST + steps)]
+    size, seconds = c.training.batch_size, []
+    held_out = [random_batch(c, size, device, paired)]
+    for _ in range(FIRST + steps):
+        batch = random_batch(c, size, device, paired)
+        seconds.append(_step(trainer, batch, device, clock))
+        with with_weights(trainer.method, trainer.averages[0].weights(trainer.method)) as other:
+            look(other, held_out, bool(trial.task.given))
     draws = trial.task.purpose in DRAWN and not isinstance(trainer.method, Solved)
     return peak_bytes(device) - before, statistics.median(seconds[FIRST:]), draws
 
@@ -90,6 +101,7 @@ def drawn(trial: Trial, clock: Clock = time.perf_counter) -> tuple[int, float]:
     if c.sampling.output != "mean":
         name, grid, _ = own_sampler(method, c) if hasattr(method, "sampler") else (None, None, 0)
         drawing = Drawing("sample", steps=CALLS if name else None, sampler=name, grid=grid)
+    read_and_write(c)
     seconds = []
     for _ in range(DRAWS):
         began = clock()
@@ -110,6 +122,14 @@ def warm_up(dims: int, device: torch.device) -> None:
     layer = (nn.Conv2d if dims == 2 else nn.Conv3d)(2, 2, 3).to(device)
     layer(torch.randn(1, 2, *(4,) * dims, device=device)).sum().backward()
     torch.optim.AdamW(layer.parameters()).step()
+
+
+def read_and_write(c: Configuration) -> None:
+    """Write a file of the size of a patch and read it: a prediction holds what that loads, too."""
+    with TemporaryDirectory() as place:
+        path = Path(place) / "scan.nii.gz"
+        Volume.of(np.zeros((1, *(1,) * (3 - c.dims), *c.patch), np.float32)).write(path)
+        Volume.read(path)
 
 
 def random_batch(c: Configuration, size: int, device: torch.device, paired: bool) -> Batch:

@@ -175,6 +175,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--sections", nargs="*", default=[])
     parser.add_argument("--only", nargs="*", default=[], help="titles of lines")
+    parser.add_argument("--slices", type=int, default=150, help="of the volume that is timed")
     parser.add_argument("--train", action="store_true", help="train, and measure nothing")
     wish = parser.parse_args()
     bench = Bench(Path(os.environ["DIFFNET_DATA"]), wish.out.resolve(), wish.device)
@@ -194,7 +195,7 @@ def main() -> None:
         text += section_of(bench, section, [x for x in wanted if x.section == section])
     if not wish.sections or "speed" in wish.sections:
         device = str(pick_device(wish.device))
-        text += ["## speed", "", *speed(bench.out, device), ""]
+        text += ["## speed", "", *speed(bench.out, device, wish.slices), ""]
     print("\n".join(text))
 
 

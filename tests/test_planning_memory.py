@@ -8,7 +8,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from diffnet.networks import UNet
-from diffnet.planning.memory import Workload, columns, prediction_memory, training_memory
+from diffnet.planning.memory import Workload, prediction_memory, training_memory
 from diffnet.planning.network_walk import count_operations, count_parameters, kept_values
 from diffnet.planning.plan import NetworkPlan
 
@@ -115,17 +115,6 @@ def test_memory_follows_batch_voxels_precision_and_checkpointing():
     frugal = replace(LARGE, checkpointing=True)
     assert training_memory(frugal, work).activations < 0.6 * base
     assert prediction_memory(LARGE, work).total < 0.7 * training_memory(LARGE, work).total
-
-
-def test_small_volumes_in_fp32_are_convolved_as_matrix_products():
-    """Stages of LARGE at 32^3 take in 2^21, 2^19, 2^17 and 20480 numbers an example."""
-    work = Workload(2, 1, (32,) * 3)
-    assert columns(LARGE, work) == 4 * 27 * 128 * 16**3
-    assert columns(LARGE, replace(work, batch=8)) == 4 * 27 * 320 * 4**3
-    assert columns(LARGE, replace(work, precision="bf16")) == 0
-    assert columns(FLAT, Workload(2, 1, (64, 64))) == 0, "slices are convolved directly"
-    assert columns(LARGE, Workload(2, 1, (512,) * 3)) == 0
-    assert prediction_memory(LARGE, work).workspace > columns(LARGE, work)
 
 
 def test_sizes_are_counted_as_the_network_pads_them():

@@ -22,7 +22,6 @@ LIBRARIES = 20e6  # measured: what torch's libraries set up on their first step
 # 32 MiB and gives larger ones back; the holes amount to this many of the largest such tensor.
 HOLES = {"training": 15, "checkpointed": 10, "prediction": 5}  # measured
 HEAP_LIMIT = 32 * 2**20
-DIRECT = 2**20  # numbers that a 3-D convolution in fp32 takes in, from which it is direct; measured
 STATES = 6  # of the sampler: x_t, noise, the last estimates, their average
 
 
@@ -91,7 +90,7 @@ def training_memory(network: NetworkPlan, work: Workload, averages: int = 2) -> 
         optimiser=MOMENTS * stored,
         averages=averages * stored,
         activations=kept,
-        workspace=number * work.batch * BACKWARD_COPIES * largest + columns(network, work),
+        workspace=number * work.batch * BACKWARD_COPIES * largest,
         states=4 * work.batch * _example(work, 3),
         allocator=_held(network, work, "checkpointed" if network.checkpointing else "training"),
     )
@@ -115,21 +114,10 @@ def prediction_memory(network: NetworkPlan, work: Workload, states: int = STATES
         optimiser=0.0,
         averages=0.0,
         activations=number * work.batch * skips,
-        workspace=number * work.batch * (peak - skips) + columns(network, work),
+        workspace=number * work.batch * (peak - skips),
         states=4 * work.batch * _example(work, states),
         allocator=_held(network, work, "prediction"),
     )
-
-
-def columns(network: NetworkPlan, work: Workload) -> float:
-    """Bytes of the largest convolution that is written out as a matrix product for each example:
-    kernel x inputs x voxels. On a CPU that is how small volumes are convolved in fp32.
-    """
-    if len(work.size) < 3 or work.precision != "fp32":
-        return 0.0
-    grids = stages(network, work.size)
-    small = [s.kernel * s.values for s in grids if work.batch * s.values < DIRECT]
-    return 4.0 * max(small, default=0)
 
 
 def _held(network: NetworkPlan, work: Workload, doing: str) -> float:

@@ -23,10 +23,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import SimpleITK
 import torch
 
-from diffnet.data import LinearGuess, ScaleRule, Store
+from diffnet.data import LinearGuess, ScaleRule, Store, Volume
 from diffnet.planning import Budget as PlanBudget
 from diffnet.planning import (
     Configuration,
@@ -148,6 +147,7 @@ def real_training(row: Row, place: Path) -> Found:
     """Bytes and seconds a step of a training: all that `diffnet train` does with stored data."""
     plan, times = row.plan(), [time.process_time()]
     store, names = stored(place / "store", plan), [f"case{k}" for k in range(CASES)]
+    write_scans(row, place / "scans")
     warm_up(row.dims, CPU)
     before = begin(CPU)
     Fit(
@@ -171,7 +171,8 @@ def real_training(row: Row, place: Path) -> Found:
 
 def real_prediction(row: Row, place: Path) -> Found:
     """Bytes and seconds a case of a prediction: all that `diffnet predict` does with that run."""
-    scans, times = scans_of(row, place / "scans"), [time.process_time()]
+    scans = {f"case{k}": [place / f"scans/case{k}.nii.gz"] for k in range(CASES)}
+    times = [time.process_time()]
     warm_up(row.dims, CPU)
     before = begin(CPU)
     predict(
@@ -192,24 +193,20 @@ PROBED = {
 }
 
 
-def scans_of(row: Row, folder: Path) -> dict[str, list[Path]]:
+def write_scans(row: Row, folder: Path) -> None:
     """Random scans of the size of a patch, as files."""
-    random, found = np.random.default_rng(1), {}
+    random = np.random.default_rng(1)
+    folder.mkdir()
     for k in range(CASES):
-        array = random.normal(0, 0.5, (row.size,) * row.dims)
-        path = folder / f"case{k}.nii.gz"
-        path.parent.mkdir(exist_ok=True)
-        SimpleITK.WriteImage(SimpleITK.GetImageFromArray(array.astype(np.float32)), str(path))
-        found[f"case{k}"] = [path]
-    return found
+        array = random.normal(0, 0.5, row.plan().configurations[f"{row.dims}d"].shape)
+        Volume.of(array[None].astype(np.float32)).write(folder / f"case{k}.nii.gz")
 
 
 def stored(folder: Path, plan: Plan) -> Store:
     """Random cases of the size of a patch."""
     random = np.random.default_rng(0)
-    store = Store(folder)
+    store, shape = Store(folder), (1, *plan.configurations[plan.default].shape)
     for k in range(CASES):
-        shape = (1, *plan.configurations[plan.default].shape)
         arrays = {r: random.normal(0, 0.5, shape).astype(np.float32) for r in ("image", "target")}
         store.put(f"case{k}", arrays, {"fields": {}})
     return store
@@ -244,9 +241,9 @@ def in_own_process(what: Callable[..., Found], *given: Row | Path) -> Found:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="predicted peak memory and time against real ones")
     parser.add_argument("--only", default="", help="rows whose name contains this, such as ^3")
-    parser.add_argument("--json", type=Path, help="also keep the measured numbers here")
+    parser.add_argument("--json", type=Path, help="keep the numbers here, too")
     parser.add_argument("--again", type=Path, nargs="+", help="tell such files; measure nothing")
     asked = parser.parse_args()
     torch.set_num_threads(1)
@@ -269,9 +266,9 @@ def measured(row: Row, number: int) -> list[dict]:
     told = []
     with tempfile.TemporaryDirectory() as place:
         for doing in ["training"] if row.checkpointing else list(REAL):
-            probe = in_own_process(PROBED[doing], row)
-            real = in_own_process(REAL[doing], row, Path(place))
-            told.append({"row": number, "doing": doing, "probe": probe, "real": real})
+            found = {"probe": in_own_process(PROBED[doing], row)}
+            found["real"] = in_own_process(REAL[doing], row, Path(place))
+            told.append({"row": number, "doing": doing} | found)
     return told
 
 

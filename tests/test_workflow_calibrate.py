@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,7 +24,9 @@ from diffnet.diffusion import (
 from diffnet.diffusion.oracle import MixtureDenoiser
 from diffnet.metrics import spread_skill
 from diffnet.workflow import calibrate as calibrating
+from diffnet.workflow import calibrate_examples
 from diffnet.workflow.calibrate import calibrate, spread_warning, why_not
+from diffnet.workflow.calibrate_examples import Examples
 from diffnet.workflow.calibrate_search import (
     PLACES,
     REFERENCE,
@@ -291,6 +294,38 @@ def test_too_little_time_leaves_what_was_planned_and_says_so(tmp_path) -> None:
     assert drawing_of(run).steps == 4
     assert calibrate(run, store) == found
     assert calibrate(run, store, seconds=1e4).steps in STEPS  # more time begins anew
+
+
+def test_the_time_that_would_suffice_is_named_and_then_does(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(Examples, "seconds_of_a_call", lambda self, method, draws: 0.2)
+    run, store = trained(tmp_path)
+    short = calibrate(run, store, seconds=79)
+    assert "79 s do not suffice" in short.said
+    assert "takes about 80 s" in short.said
+    found = calibrate(run, store, seconds=81)
+    assert (found.examples, found.draws) == (1, 1)
+    assert found.steps in STEPS
+
+
+def test_time_that_the_search_leaves_goes_into_examples_of_spread_and_error(
+    tmp_path, monkeypatch
+) -> None:
+    run, store = trained(tmp_path, "translation")
+    monkeypatch.setattr(calibrating, "MOST", 3)
+    monkeypatch.setattr(Examples, "seconds_of_a_call", lambda self, method, draws: 0.1)
+    found = calibrate(run, store, "samples", seconds=100)  # a search takes 80 at most
+    assert (found.examples, found.spread_skill.examples) == (1, 3)
+    assert found.spread_skill.low <= found.spread_skill.ratio <= found.spread_skill.high
+
+
+def test_a_busy_moment_does_not_make_calls_look_slow(tmp_path, monkeypatch) -> None:
+    run, store = trained(tmp_path)
+    clock = iter([0.0, 50.0, 50.0, 54.0, 54.0, 60.0, 60.0, 90.0])  # four walks of two calls
+    timed = SimpleNamespace(perf_counter=lambda: next(clock))
+    monkeypatch.setattr(calibrate_examples, "time", timed)
+    monkeypatch.setattr(Examples, "walks", lambda *_: lambda sampler: None)
+    examples = Examples.of(run, store, torch.device("cpu"))
+    assert examples.seconds_of_a_call(run.method, draws=2) == 4.0 / 2 / 2
 
 
 def test_what_cannot_be_calibrated_is_refused(tmp_path) -> None:

@@ -31,7 +31,7 @@ from .run import Run, pick_device
 
 Progress = Callable[[int, int, str], None]
 SHARE = 0.05  # of the training time
-EXPECTED = 300  # network calls of a search, about
+EXPECTED = 400  # network calls of a search, seldom more
 MOST = 8  # examples
 SEEN = 16  # examples that the data's standard deviation is taken from
 
@@ -89,7 +89,7 @@ class _Job:
     state: Calibration
     progress: Progress
     _began: float = field(default_factory=time.perf_counter)
-    _call: float = 0.0  # seconds of a network call for the whole batch
+    _call: float = 0.0  # seconds of a network call for one example with all its noises
 
     def __post_init__(self) -> None:
         self.c, self.task = self.run.configuration, self.run.task
@@ -112,14 +112,14 @@ class _Job:
         walks = self._walks()
         if walks is None:
             return self._said(
-                f"{self.state.budget:.0f} s (by default {SHARE:.0%} of the training time) do not "
-                "suffice to compare ways of sampling: as planned. `diffnet calibrate RUN "
+                f"{self.state.budget:.0f} s do not suffice to compare ways of sampling, which "
+                f"takes about {EXPECTED * self._call:.0f} s: as planned. `diffnet calibrate RUN "
                 "--minutes` gives more"
             )
         if not self._free:
-            return self._judged(walks, self._method.sampler)
+            return self._judged(self._method.sampler)
         found = self._searched(walks)
-        return self._timed() if found is None else self._judged(walks, found)
+        return self._timed() if found is None else self._judged(found)
 
     @property
     def _free(self) -> bool:
@@ -164,41 +164,43 @@ class _Job:
             state = warned(state, warning)
         self.state = replace(state, said=said)
 
-    def _judged(self, walks: Walks, sampler: Sampler) -> Calibration:
-        """With the spread-skill ratio, where there is a truth to err from."""
+    def _judged(self, sampler: Sampler) -> Calibration:
+        """With the spread-skill ratio, where there is a truth to err from: of as many examples as
+        the time that is left allows, for one alone says little.
+        """
         if not self.task.given or self.state.output == "mean":
             return self._timed()
-        samples = max(SAMPLES, self.c.sampling.samples)
-        if not self._allowed(sampler.calls * -(-samples // walks.draws)):
+        draws, samples = self.state.draws, max(SAMPLES, self.c.sampling.samples)
+        each = sampler.calls * -(-samples // draws) * self._call
+        count = min(MOST, int((self.state.budget - self._spent) / each))
+        if count < 1:
             return self._said(
                 f"{self.state.said}. There was no time to compare the spread of samples with their "
                 "error; `diffnet calibrate RUN --minutes` gives more"
             )
         self._write("spread and error")
+        walks = self._examples.walks(self._method, count, draws)
         found = walks.spread_skill(sampler, samples)
-        warning = spread_warning(found)
         state = replace(self._timed(), spread_skill=found)
-        return warned(state, warning)
+        return warned(state, spread_warning(found))
 
     def _walks(self) -> Walks | None:
         """Held-out examples, as many as time allows; None where it allows none."""
-        examples = Examples.of(self.run, self.store, self.device)
-        draws, fewest, most = (2, 1, MOST) if self.paired else (1, 2, 2 * MOST)
-        call = examples.seconds_of_a_call(self._method, draws)
-        count = self.state.examples or int(self.state.budget / (EXPECTED * draws * max(call, 1e-9)))
-        if count < fewest:
+        self._examples = examples = Examples.of(self.run, self.store, self.device)
+        draws, most = (2, MOST) if self.paired else (1, 2 * MOST)
+        self._call = draws * max(examples.seconds_of_a_call(self._method, draws), 1e-9)
+        count = self.state.examples or int(self.state.budget / (EXPECTED * self._call))
+        if count < 1:
             return None
-        count = min(count, most)
-        self._call = call * count * draws
-        state = replace(self.state, examples=count, draws=draws)
+        state = replace(self.state, examples=min(count, most), draws=draws)
         state = warned(state, examples.note)
         if not self.paired and state.std is None:
             state = replace(state, std=examples.std(SEEN))
         self.state = state
-        return examples.walks(self._method, count, draws)
+        return examples.walks(self._method, state.examples, draws)
 
     def _allowed(self, calls: int) -> bool:
-        return self._spent + calls * self._call <= self.state.budget
+        return self._spent + calls * self._call * self.state.examples <= self.state.budget
 
     @property
     def _spent(self) -> float:

@@ -18,7 +18,7 @@ from .calibration import REFERENCE_CALLS, SpreadSkill, Trial
 SOLVERS = ("unipc", "dpm_solver_2m", "dpm_solver_3m", "adams_bashforth")
 PLACES = ("log_uniform", "karras", "flow_shift")
 STEPS = (6, 8, 11, 15, 21, 31, 41)
-BEHIND = 4.0  # times the best error, from where a way of second order does not catch up
+BEHIND = 2.0  # times the best error, from where a way is not tried with more calls
 WORST = 1e9  # what stands for a walk that diverged
 
 Way = tuple[str, str]

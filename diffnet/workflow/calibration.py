@@ -52,7 +52,8 @@ class SpreadSkill(Record):
 
     def __str__(self) -> str:
         between = "" if self.low is None else f" [{self.low:.2f}, {self.high:.2f}]"
-        return f"{self.ratio:.2f}{between}, {self.samples} samples of {self.examples} examples"
+        many = f"{self.examples} example{'s' if self.examples > 1 else ''}"
+        return f"{self.ratio:.2f}{between}, {self.samples} samples of {many}"
 
 
 @dataclass(frozen=True)

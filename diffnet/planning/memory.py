@@ -17,7 +17,8 @@ BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
 MOMENTS = 2  # AdamW
 BACKWARD_COPIES = 3  # measured: tensors of the largest stage alive at once in a backward pass
 FORWARD_COPIES = 5  # measured: the same in a forward pass that keeps nothing
-LIBRARIES = 20e6  # measured: what torch's libraries set up on their first step
+# What libraries set up: torch's on their first step, and those that read scans and write results.
+LIBRARIES = {"training": 20e6, "checkpointed": 20e6, "prediction": 33e6}  # measured
 # An allocator keeps freed blocks in holes that the next tensor may not fit. glibc does so below
 # 32 MiB and gives larger ones back; the holes amount to this many of the largest such tensor.
 HOLES = {"training": 15, "checkpointed": 10, "prediction": 5}  # measured
@@ -124,7 +125,7 @@ def _held(network: NetworkPlan, work: Workload, doing: str) -> float:
     """Bytes beyond the tensors: the libraries' own, and holes between freed blocks."""
     number = BYTES[work.precision] * work.batch
     tensors = [number * stage.values for stage in stages(network, work.size)]
-    return LIBRARIES + HOLES[doing] * max((n for n in tensors if n < HEAP_LIMIT), default=0)
+    return LIBRARIES[doing] + HOLES[doing] * max((n for n in tensors if n < HEAP_LIMIT), default=0)
 
 
 def _counts(network: NetworkPlan, work: Workload) -> tuple[int, int]:

@@ -11,15 +11,18 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
+from test_contract import pieces
 from tiny import tiny_plan, tiny_store
 from torch import nn
 
 from diffnet.data import RecordError, UserError
+from diffnet.networks import UNet
 from diffnet.workflow.augment import Augmentation
 from diffnet.workflow.batches import Patches, place
 from diffnet.workflow.distributed import Processes
 from diffnet.workflow.ema import PowerEMA, power_exponent
 from diffnet.workflow.fit import Fit
+from diffnet.workflow.held_out import look
 from diffnet.workflow.run import Run
 from diffnet.workflow.train import Budget
 
@@ -230,3 +233,17 @@ def test_a_gradient_that_is_not_finite_stops_before_it_does_harm(tmp_path):
         fit()
     with safe_open(fit.run.folder / "checkpoint/last.safetensors", "pt") as file:
         assert all(file.get_tensor(k).isfinite().all() for k in file.keys())  # noqa: SIM118
+
+
+def test_a_look_at_held_out_cases_never_walks() -> None:
+    """A recipe that answers by many calls is judged by its loss alone while it learns."""
+    for recipe, at_once in (("ddpm", False), ("edm", True), ("regression", True)):
+        _, method, batch, _, _ = pieces(recipe, "translation", 2)
+        calls = []
+        for module in method.modules():
+            if isinstance(module, UNet):
+                module.register_forward_hook(lambda *_, calls=calls: calls.append(1))
+        found = look(method, [batch, batch], paired=True)
+        assert method.answers_at_once is at_once
+        assert (found.error is not None) is at_once
+        assert len(calls) == (4 if at_once else 2)

@@ -13,7 +13,7 @@ from .codec import Codec
 from .denoiser import BLANK, Denoiser, Remembering, Wrap, keep
 from .guidance import Guidance
 from .objective import Objective
-from .samplers import Sampler
+from .samplers import Sampler, SinglePass
 from .starts import FromNoise, Start
 
 
@@ -37,6 +37,11 @@ class Method(nn.Module, ABC):
     def mean(self, like: Tensor, condition: Condition, wrap: Wrap = keep) -> Tensor:
         """The best single answer: the posterior mean where the method knows it."""
         return self.sample(like, condition, wrap)
+
+    @property
+    def answers_at_once(self) -> bool:
+        """Whether `mean` costs about one call of the network, and not a walk of many."""
+        return True
 
     def measure(self, batches: Iterable[Batch]) -> None:
         """Take from training examples what is not learned by gradients; before the first step."""
@@ -108,6 +113,10 @@ class Diffusion(Method):
         inner, known = self._asked(like, condition)
         t = inner.new_full((len(inner),), BLANK)
         return self.decoded(wrap(self.denoiser)(torch.zeros_like(inner), t, known), like)
+
+    @property
+    def answers_at_once(self) -> bool:
+        return self.objective.levels.blank > 0 or isinstance(self.sampler, SinglePass)
 
     def _asked(self, like: Tensor, condition: Condition) -> tuple[Tensor, Condition]:
         """Zeros on the grid where the denoiser works, and the condition there."""

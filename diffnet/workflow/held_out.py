@@ -22,7 +22,8 @@ LABEL = "label_index"
 class HeldOut:
     """loss: the training objective. error: root mean squared error of the method's best answer.
 
-    error is None for tasks that are given nothing, where there is no single right answer.
+    error is None for tasks that are given nothing, where there is no single right answer, and for
+    methods whose best answer is a walk of many calls: looking would take longer than learning.
     """
 
     loss: float
@@ -43,7 +44,7 @@ def look(method: Method, batches: list[Batch], paired: bool, seed: int = 0) -> H
         for i, batch in enumerate(batches):
             torch.manual_seed(seed + i)
             losses += [float(loss) for _, loss in method.losses(batch)]
-            if paired:
+            if paired and method.answers_at_once:
                 best = method.mean(torch.zeros_like(batch.target), batch.condition)
                 squares.append(float((best - batch.target).square().mean()))
     method.train(training)

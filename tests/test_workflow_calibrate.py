@@ -134,6 +134,32 @@ def test_spread_skill_is_the_metric_and_tells_a_model_that_is_too_sure() -> None
     assert "less sure" in spread_warning(SpreadSkill(1.4, None, None, 8, 1))
 
 
+class Fixed:
+    """Walks that end where they are told: the reference, and all others beside it."""
+
+    draws, scale = 1, Walks.scale
+
+    def __init__(self, reference, other):
+        self.reference, self.other = reference, other
+
+    def __call__(self, sampler):
+        return self.reference if sampler is REFERENCE else self.other
+
+
+def test_a_faint_image_beside_bright_ones_is_measured_by_its_own_std() -> None:
+    torch.manual_seed(0)
+    bright, faint = torch.randn(1, 2, 40, 40), 0.01 * torch.randn(1, 2, 40, 40)
+    missed = torch.cat([bright, faint + 0.005])  # half of all that the faint one shows
+    walks = Fixed(torch.cat([bright, faint]), missed)
+    scale = walks.scale(walks.reference, 0.7)
+    torch.testing.assert_close(scale, torch.tensor([0.7, 0.01]), rtol=0.05, atol=0)
+    trial = measure_of(walks, unit=0.7)(("unipc", "karras"), 6)
+    assert trial.error == pytest.approx(0.5 / 2**0.5, rel=0.05)
+    assert not trial.close
+    blank = walks.scale(torch.zeros(1, 1, 4, 4), 0.7)  # never nothing to divide by
+    assert blank.item() == pytest.approx(0.0007)
+
+
 def test_what_is_known_is_not_measured_again_and_time_ends_the_search() -> None:
     noted = []
     first = measure_of(walks_of(two_modes()), note=noted.append)
@@ -170,7 +196,7 @@ def test_predict_goes_by_what_was_calibrated_unless_told_otherwise(tmp_path) -> 
     assert drawing_of(run).calibrated == ()
     found = calibrate(run, store, seconds=1e4)
     assert found.finished
-    assert found.unit == "data std"
+    assert found.unit == "image std"
     best = min((t for t in found.trials if t.steps == found.steps), key=lambda t: t.error)
     assert (best.sampler, best.grid) == (found.sampler, found.grid)
     assert best.close

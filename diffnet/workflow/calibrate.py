@@ -136,7 +136,7 @@ class _Job:
 
         measure.note = note
         best, whole = smallest(measure)
-        unit = "posterior" if self.paired else "data"
+        unit = "posterior" if self.paired else "image"
         self.state = replace(
             self.state, unit=f"{unit} std", reference=f"unipc, log_uniform, {REFERENCE_CALLS} steps"
         )

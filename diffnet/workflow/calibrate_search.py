@@ -19,6 +19,7 @@ SOLVERS = ("unipc", "dpm_solver_2m", "dpm_solver_3m", "adams_bashforth")
 PLACES = ("log_uniform", "karras", "flow_shift")
 STEPS = (6, 8, 11, 15, 21, 31, 41)
 BEHIND = 2.0  # times the best error, from where a way is not tried with more calls
+FAINTEST = 1e-3  # of the data's standard deviation: what varies less counts as blank
 WORST = 1e9  # what stands for a walk that diverged
 
 Way = tuple[str, str]
@@ -67,6 +68,13 @@ class Walks:
             raise ValueError("a spread takes two draws of an example or more")
         return x.unflatten(0, (-1, self.draws)).var(1).mean().sqrt().item()
 
+    def scale(self, x: Tensor, std: float) -> Tensor:
+        """(B,), `std` or the standard deviation within an image where that is smaller: faint
+        images beside bright ones must not vanish in what the bright ones vary by.
+        """
+        within = x.flatten(2).var(2, correction=0).mean(1).sqrt()
+        return within.clamp(FAINTEST * std, std)
+
     def spread_skill(self, sampler: Sampler, samples: int) -> SpreadSkill:
         """Whether `samples` draws vary as much as their mean errs, over all voxels at once."""
         turns = range(1, 1 + -(-samples // self.draws))
@@ -98,7 +106,8 @@ def _interval(rows: np.ndarray, draws: int = 1000) -> tuple[float | None, float 
 class Measure:
     """Trials against a reference, measured once each: what is in `known` is not walked again.
 
-    unit: the error is given in units of it; None takes the reference's own spread over draws.
+    unit: the error is given in units of it (of an image's own where that is smaller, see `scale`);
+    None takes the reference's own spread over draws.
     allowed: whether so many network calls may still be made. note: told of every new trial.
     """
 
@@ -108,6 +117,7 @@ class Measure:
     allowed: Callable[[int], bool]
     note: Callable[[Trial], None]
     _reference: Tensor | None = None
+    _scale: Tensor | None = None
 
     def __call__(self, way: Way, steps: int) -> Trial | None:
         """None: there is no time for it."""
@@ -116,15 +126,23 @@ class Measure:
         if not self.allowed(steps if self._reference is not None else steps + REFERENCE_CALLS):
             return None
         if self._reference is None:
-            self._reference = self.walks(REFERENCE)
-            self.unit = self.unit or max(self.walks.spread(self._reference), 1e-9)
+            self._measure_reference()
         began = time.perf_counter()
-        gap = (self.walks(sampler_of(*way, steps)) - self._reference).square().mean().sqrt().item()
-        error = gap / self.unit if np.isfinite(gap) else WORST
-        trial = Trial(*way, steps, min(error, WORST), time.perf_counter() - began)
+        gap = (self.walks(sampler_of(*way, steps)) - self._reference).flatten(1)
+        error = (gap.square().mean(1).sqrt() / self._scale).square().mean().sqrt().item()
+        error = min(error, WORST) if np.isfinite(error) else WORST
+        trial = Trial(*way, steps, error, time.perf_counter() - began)
         self.known[*way, steps] = trial
         self.note(trial)
         return trial
+
+    def _measure_reference(self) -> None:
+        self._reference = x = self.walks(REFERENCE)
+        if self.unit is None or self.walks.draws > 1:
+            self.unit = self.unit or max(self.walks.spread(x), 1e-9)
+            self._scale = x.new_full((len(x),), self.unit)
+        else:
+            self._scale = self.walks.scale(x, self.unit)
 
 
 def smallest(

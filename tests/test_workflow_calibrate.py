@@ -37,7 +37,13 @@ from diffnet.workflow.calibrate_search import (
     sampler_of,
     smallest,
 )
-from diffnet.workflow.calibration import CALIBRATION, Calibration, SpreadSkill, calibration_of
+from diffnet.workflow.calibration import (
+    CALIBRATION,
+    Calibration,
+    SpreadSkill,
+    Trial,
+    calibration_of,
+)
 from diffnet.workflow.drawing import drawing_of
 from diffnet.workflow.report import report
 from diffnet.workflow.run import Run
@@ -132,6 +138,25 @@ def test_spread_skill_is_the_metric_and_tells_a_model_that_is_too_sure() -> None
     assert sure.ratio < 0.7
     assert "too sure of themselves" in spread_warning(sure)
     assert "less sure" in spread_warning(SpreadSkill(1.4, None, None, 8, 1))
+
+
+def test_a_way_that_is_far_behind_while_all_are_far_off_is_not_given_up() -> None:
+    errors = {  # the second of them falls late and is close first
+        ("unipc", "karras"): (0.4, 0.3, 0.15, 0.1, 0.08, 0.06, 0.05),
+        ("unipc", "log_uniform"): (2.2, 0.9, 0.25, 0.06, 0.01, 0.01, 0.01),
+        ("unipc", "flow_shift"): (1.0, 1.0, 0.5, 0.01, 0.01, 0.01, 0.01),  # given up at 11
+    }
+    asked = []
+
+    def measure(way, steps):
+        asked.append((*way, steps))
+        return Trial(*way, steps, errors[way][STEPS.index(steps)], 0.0)
+
+    best, whole = smallest(measure, list(errors))
+    assert whole
+    assert (best.grid, best.steps) == ("log_uniform", 21)
+    assert ("unipc", "flow_shift", 11) in asked
+    assert ("unipc", "flow_shift", 15) not in asked
 
 
 class Fixed:

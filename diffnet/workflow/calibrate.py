@@ -156,8 +156,9 @@ class _Job:
         )
         state = replace(self.state, sampler=best.sampler, grid=best.grid, steps=best.steps)
         if not best.close:
+            most = max(t.steps for t in self.state.trials)
             warning = (
-                f"no way of sampling with {best.steps} network calls at most comes within "
+                f"no way of sampling with {most} network calls at most comes within "
                 f"{CLOSE:.0%} of what {REFERENCE_CALLS} give; the nearest is taken. Samples of a "
                 "network that has learned longer need fewer calls"
             )

@@ -20,6 +20,7 @@ PLACES = ("log_uniform", "karras", "flow_shift")
 STEPS = (6, 8, 11, 15, 21, 31, 41)
 BEHIND = 2.0  # times the best error, from where a way is not tried with more calls
 FAINTEST = 1e-3  # of the data's standard deviation: what varies less counts as blank
+SETTLED = 0.2  # from where errors fall alike for all; farther off, who is best changes with steps
 WORST = 1e9  # what stands for a walk that diverged
 
 Way = tuple[str, str]
@@ -159,7 +160,8 @@ def smallest(
         if any(t.close for t in found) or len(found) < len(ways):
             return last, len(found) == len(ways)
         found.sort(key=lambda t: t.error)
-        ways = [(t.sampler, t.grid) for t in found if t.error <= BEHIND * found[0].error]
+        if found[0].error <= SETTLED:
+            ways = [(t.sampler, t.grid) for t in found if t.error <= BEHIND * found[0].error]
     return last, True
 
 

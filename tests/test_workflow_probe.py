@@ -24,6 +24,7 @@ from diffnet.planning import (
     take_fingerprint,
     training_memory,
 )
+from diffnet.planning.plan import CodePlan
 from diffnet.verbs import plan as verb
 from diffnet.workflow.fit import Fit
 from diffnet.workflow.probe import NoRoom, Probe, ProbeError, probe
@@ -280,6 +281,26 @@ def test_a_probed_plan_is_kept_and_shown(phantom_folder, tmp_path, monkeypatch, 
 def test_a_card_that_is_not_there_cannot_be_probed():
     with pytest.raises(PlanError, match="for another device"):
         verb.prober(Budget("cuda", 24.0), "auto", 24.0, None)
+
+
+def test_codes_of_an_untrained_first_stage_cannot_be_probed_and_wavelets_can(monkeypatch):
+    p, asked = tiny_plan("generation", dims=3), []
+    seen = Probe(1, 1.0)
+    monkeypatch.setattr(
+        "diffnet.workflow.probe.probe", lambda *what, **how: asked.append(how["knobs"]) or seen
+    )
+    look = verb.prober(Budget("cpu"), "cpu", None, "edm")
+    learned = CodePlan("ae_kl", (2, 2, 2), 4, first_stage="first_stage")
+    with pytest.raises(ProbeError, match="codes of a first stage that is not trained yet"):
+        look(with_code(p, learned))
+    assert not asked
+    assert look(with_code(p, CodePlan("wavelet", (2, 2, 2), 8))) is seen
+    assert "wavelet" in json.dumps(asked[0])
+
+
+def with_code(p: Plan, code: CodePlan) -> Plan:
+    c = replace(p.configurations[p.default], code=code)
+    return replace(p, configurations={c.name: c})
 
 
 def test_what_a_training_will_take_is_told_before_it_starts(tmp_path):

@@ -84,7 +84,7 @@ class PosteriorDraw(Consistency):
     """
 
     std: float = STD
-    iterations: int = 8
+    iterations: int = 15
 
     def __call__(self, q: Question) -> Tensor:
         x_0 = q.ask(q.z)

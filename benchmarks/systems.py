@@ -18,7 +18,7 @@ import tempfile
 import time
 import traceback
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 from diffnet.data import write_phantom
@@ -38,6 +38,7 @@ PHANTOMS = {
     "weak=true": ("classification", ("healthy=class", "normal=healthy")),
 }
 SIZE = {2: 24, 3: 16}
+CASES = 16  # a number or a category steers from ten cases on
 FIRST_STAGE = 400  # steps after which it gives images back well enough to be built on
 FEW = {"calls": 4, "resamples": 2, "starts": 2}  # of networks that know nothing yet
 
@@ -73,7 +74,7 @@ def run(row: Row, folder: Path) -> str:
     """Plan, train and predict; what was made, in words."""
     dims = int(row.options.get("dims", 2))
     kind, settings = row.phantom
-    data = write_phantom(folder / f"Dataset900_{kind}", kind, dims, 8, SIZE[dims])
+    data = write_phantom(folder / f"Dataset900_{kind}", kind, dims, CASES, SIZE[dims])
     shared = {"work": folder / "work", "processes": 1}
     plan(data, task=row.task, settings=list(settings), minutes=0.5, device="cpu", **shared)
     how = {"device": "cpu", "workers": 0, "steps": 2, **shared}
@@ -83,8 +84,8 @@ def run(row: Row, folder: Path) -> str:
         first = how | {"steps": FIRST_STAGE, "knobs": ["factor=2"]}
         codec = str(train(data, recipe=codec, **first).folder)
     knobs = {k: v for k, v in row.options.items() if k not in ("dims", "codec")}
-    has = {f.name for f in fields(find_recipe(row.recipe))}
-    knobs = {k: v for k, v in FEW.items() if k in has} | knobs
+    whole = find_recipe(row.recipe)()
+    knobs = {k: v for k, v in FEW.items() if isinstance(getattr(whole, k, None), int)} | knobs
     said = [f"{k}={v}" for k, v in knobs.items()]
     made = train(data, recipe=row.recipe, codec=codec, knobs=said, **how)
     return predicted(made, data, folder / "out")

@@ -39,7 +39,7 @@ PHANTOMS = {
 }
 SIZE = {2: 24, 3: 16}
 CASES = 16  # a number or a category steers from ten cases on
-FIRST_STAGE = 400  # steps after which it gives images back well enough to be built on
+FIRST_STAGE = 800  # steps after which it gives images back well enough to be built on
 FEW = {"calls": 4, "resamples": 2, "starts": 2}  # of networks that know nothing yet
 
 

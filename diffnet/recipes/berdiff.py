@@ -16,12 +16,11 @@ from ..diffusion import (
     Uniform,
 )
 from ..planning import Configuration
-from ..tasks import Task
-from .recipe import Recipe
+from .of_labels import OfLabels
 
 
 @dataclass(frozen=True)
-class BerDiff(Recipe):
+class BerDiff(OfLabels):
     """Bernoulli noise on a cosine schedule of 1000 steps, the divergence of a step back plus
     cross-entropy, ten calls of the least random way back.
 
@@ -37,11 +36,6 @@ class BerDiff(Recipe):
         "Chen, Wang, Shan (2023). BerDiff: conditional Bernoulli diffusion model for medical image "
         "segmentation. arXiv:2304.04429",
     )
-
-    @classmethod
-    def fits(cls, task: Task) -> bool:
-        """Masks are what it knows."""
-        return super().fits(task) and task.makes == "label" and not task.beside
 
     def build(self, c: Configuration) -> Method:
         denoiser = DirectDenoiser(self.network(c), Bernoulli(), head="sigmoid")

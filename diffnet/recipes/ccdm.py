@@ -16,12 +16,11 @@ from ..diffusion import (
     Uniform,
 )
 from ..planning import Configuration
-from ..tasks import Task
-from .recipe import Recipe
+from .of_labels import OfLabels
 
 
 @dataclass(frozen=True)
-class CCDM(Recipe):
+class CCDM(OfLabels):
     """Categorical noise on a cosine schedule of 250 steps; the loss is the divergence of a step
     back, whose chances are summed over what the network takes the true class to be.
 
@@ -36,11 +35,6 @@ class CCDM(Recipe):
         "Zbinden, Doorenbos, Pissas, Huber, Sznitman, Marquez-Neila (2023). Stochastic "
         "segmentation with conditional categorical diffusion models. arXiv:2303.08888",
     )
-
-    @classmethod
-    def fits(cls, task: Task) -> bool:
-        """Classes are what it knows."""
-        return super().fits(task) and task.makes == "label" and not task.beside
 
     def build(self, c: Configuration) -> Method:
         process = Categorical(self.offset)

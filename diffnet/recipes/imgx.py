@@ -19,12 +19,11 @@ from ..diffusion import (
 )
 from ..networks import Probabilities
 from ..planning import Configuration
-from ..tasks import Task
-from .recipe import Recipe
+from .of_labels import OfLabels
 
 
 @dataclass(frozen=True)
-class ImgX(Recipe):
+class ImgX(OfLabels):
     """Linear betas, the network gives the map, Dice and cross-entropy; x_t is made from what the
     network says of pure noise and not from the truth; five calls.
 
@@ -39,11 +38,6 @@ class ImgX(Recipe):
         "Fu, Li, Saeed, Clarkson, Hu (2023). A recycling training strategy for medical image "
         "segmentation with diffusion denoising models. arXiv:2308.16355",
     )
-
-    @classmethod
-    def fits(cls, task: Task) -> bool:
-        """Classes are what it knows."""
-        return super().fits(task) and task.makes == "label" and not task.beside
 
     def build(self, c: Configuration) -> Method:
         process = DiscreteVariancePreserving("linear", self.steps)

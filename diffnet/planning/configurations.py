@@ -123,6 +123,7 @@ def _volumes(at: Choosing) -> None:
     f, full = at.s.fingerprint, at.full
     flat = "2-D images" if f.dims == 2 else ""
     flat = flat or (f"{full.shape[0]} slices" if full.shape[0] <= MOST_FLAT else "")
+    flat = flat or ("slices are measured one by one, and whole" if at.s.task.entire else "")
     rule = f"volumes of more than {MOST_FLAT} slices"
     verdict = Verdict(rule, f"{full.shape[0]} slices", "deeper volumes", hindered=flat)
     made = at.add("3d_fullres", 3, verdict)

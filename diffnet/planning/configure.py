@@ -173,7 +173,7 @@ def need_on(dims: int, grid: Grid, s: Setting, reasons: Reasons, form: Form = PL
         inputs=outputs if form.encodes else inputs + outputs,
         outputs=outputs,
         classes=s.classes,
-        whole=not task.given and not local,
+        whole=(not task.given or task.entire) and not local,
         wide=task.name == "inpainting" or bool(task.given and task.makes == "label"),
         few=is_few(f),
         dropout=dropout(f, s.budget, reasons),
@@ -215,7 +215,7 @@ def _explain(need: Need, z: Size, budget: Budget, fixed: dict[str, Any], reasons
         f"covers {covered(z.patch, need.shape):.0%} of a median image of {by_x(need.shape)} voxels"
     )
     where = [i for i, a in enumerate(n.attention) if a]
-    whole = "the whole image, where images come from nothing"
+    whole = "the whole image, where images come from nothing or measurements are of all of it"
     spacings = ", ".join(f"{s:.3g}" for s in need.spacing)
     rows = [
         ("patch", by_x(z.patch), whole if need.whole else "equal share of each axis", seen),

@@ -108,6 +108,11 @@ class Reconstruction(Task):
         return self.setting == "mri"
 
     @property
+    def entire(self) -> bool:  # type: ignore[override]
+        """As many views, or columns of k-space, of a small patch would leave little open."""
+        return self.shown and self.setting in ("mri", "ct")
+
+    @property
     def starts(self) -> bool:  # type: ignore[override]
         return not self.shown
 

@@ -25,6 +25,8 @@ class Task(Record, ABC):
 
     beside: further roles that are diffused together with the made one.
     steers: roles that say what is wanted and leave much open, where nothing is given: label maps.
+    entire: what is given of a part of an image is no part of what is given of the whole: patches
+    cover it.
     starts: nothing is given in training, but prediction starts from a scan (Condition.source).
     purpose: what recipes must be for. recipe: the one that is taken where none is named.
     """
@@ -38,6 +40,7 @@ class Task(Record, ABC):
     metrics: ClassVar[tuple[str, ...]] = ("psnr", "ssim", "mae")
     follows: ClassVar[bool] = False
     whole: ClassVar[bool] = False
+    entire: ClassVar[bool] = False
     starts: ClassVar[bool] = False
     purpose: ClassVar[str] = "image"
     recipe: ClassVar[str] = "edm"

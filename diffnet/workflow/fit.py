@@ -276,8 +276,9 @@ class Fit:
 
 
 def refuse_purpose(recipe: Recipe, name: str, task: Task) -> None:
-    """UserError: the recipe is for tasks of another purpose."""
-    if task.purpose not in recipe.purposes:
+    """UserError: the recipe is for tasks of another purpose, or of other settings."""
+    met = recipe.needs <= task.offers  # what is not met is said by name, in `refuse_unmet`
+    if task.purpose not in recipe.purposes or (met and not recipe.fits(task)):
         raise UserError(
             f"recipe {name} does not serve the task {task.name} with these settings: "
             f"`diffnet recipes --task {task.name}` lists those that do, for instance {task.recipe}"

@@ -43,8 +43,7 @@ class ControlUNet(nn.Module):
     ) -> Tensor:
         trunk = self.trunk
         h = pad_to_multiple(beside(x, None, trunk.dims, trunk.in_channels), trunk.factor)
-        embedding = trunk.embedding(len(h), time, label, scalars)
-        embedding, words = trunk.with_text(embedding, text)
+        embedding, words = trunk.told(len(h), time, label, scalars, text)
         skips = walk_down(trunk.stem, trunk.downs, trunk.encoder, h, embedding, words)
         if image is not None:
             both = beside(x, image, trunk.dims, trunk.in_channels + self.maps)

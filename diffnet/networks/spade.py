@@ -96,8 +96,7 @@ class SpadeUNet(nn.Module):
                 f"{self.maps} channels on the grid of x"
             )
         h = beside(x, None, unet.dims, unet.in_channels)
-        embedding = unet.embedding(len(h), time, label, scalars)
-        embedding, words = unet.with_text(embedding, text)
+        embedding, words = unet.told(len(h), time, label, scalars, text)
         m = pad_to_multiple(image.to(h.dtype), unet.factor)
         h = pad_to_multiple(h, unet.factor)
         skips = walk_down(unet.stem, unet.downs, unet.encoder, h, embedding, words)

@@ -12,7 +12,7 @@ from torch.nn import functional
 from .blocks import CONVOLUTIONS, zeroed
 from .embedding import ConditionEmbedding
 from .padding import beside, crop_to_size, pad_to_multiple
-from .words import TextEncoder
+from .words import TextEncoder, with_words
 
 
 class DiT(nn.Module):
@@ -67,12 +67,7 @@ class DiT(nn.Module):
         h = beside(x, image, self.dims, self.in_channels)
         size = h.shape[2:]
         embedding = self.embedding(len(h), time, label, scalars)
-        words: tuple[Tensor, ...] = ()
-        if self.text is not None:
-            tokens, there, vector = self.text(len(h), text)
-            embedding, words = embedding + vector, (tokens, there)
-        elif text is not None:
-            raise ValueError("text was given, but this network knows no words: build it with some")
+        embedding, words = with_words(embedding, self.text, text)
         h = self.stem(pad_to_multiple(h, self.factor))
         grid = h.shape[2:]
         h = h.flatten(2).transpose(1, 2)

@@ -13,7 +13,7 @@ from .blocks import CONVOLUTIONS, ResidualBlock, SelfAttention, Up, convolution,
 from .embedding import ConditionEmbedding
 from .modulated_norm import ModulatedNorm
 from .padding import Shape, beside, crop_to_size, pad_to_multiple
-from .words import TextEncoder
+from .words import TextEncoder, with_words
 
 
 class Stage(nn.Module):
@@ -121,8 +121,7 @@ class UNet(nn.Module):
     ) -> Tensor:
         h = beside(x, image, self.dims, self.in_channels)
         size = h.shape[2:]
-        embedding = self.embedding(len(h), time, label, scalars)
-        embedding, words = self.with_text(embedding, text)
+        embedding, words = self.told(len(h), time, label, scalars, text)
         h = pad_to_multiple(h, self.factor)
         skips = walk_down(self.stem, self.downs, self.encoder, h, embedding, words)
         return crop_to_size(self.walk_up(skips, embedding, words), size)
@@ -139,19 +138,16 @@ class UNet(nn.Module):
             h = self.decoder[i](self.ups[i](h) + skips.pop(), embedding, words)
         return self.head(self.norm(h))
 
-    def with_text(
-        self, embedding: Tensor, text: Tensor | None
+    def told(
+        self,
+        batch: int,
+        time: Tensor | None,
+        label: Tensor | None,
+        scalars: Tensor | None,
+        text: Tensor | None,
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """The embedding with the text in it, and its tokens for attention."""
-        if self.text is None:
-            if text is not None:
-                raise ValueError(
-                    "text was given, but this network knows no words: build it with words=N, or "
-                    "leave the text out."
-                )
-            return embedding, ()
-        tokens, there, vector = self.text(len(embedding), text)
-        return embedding + vector.to(embedding.dtype), (tokens, there)
+        """What every block is told, (batch, width), and the tokens of the text for attention."""
+        return with_words(self.embedding(batch, time, label, scalars), self.text, text)
 
     def _stages(self) -> list[Stage]:
         return [*self.encoder, *self.decoder]

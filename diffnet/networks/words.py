@@ -74,3 +74,22 @@ class Layer(nn.Module):
         )
         x = x + self.out(seen.transpose(1, 2).flatten(2))
         return x + self.two(self.norm_2(x))
+
+
+def with_words(
+    embedding: Tensor, encoder: TextEncoder | None, text: Tensor | None
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """The embedding (B, width) with the text in it, and the text's tokens and which of them are
+    there, for attention; no tokens without an encoder.
+
+    Raises ValueError for a text where there is no encoder.
+    """
+    if encoder is None:
+        if text is not None:
+            raise ValueError(
+                "text was given, but this network knows no words: build it with words=N, or "
+                "leave the text out."
+            )
+        return embedding, ()
+    tokens, there, vector = encoder(len(embedding), text)
+    return embedding + vector.to(embedding.dtype), (tokens, there)

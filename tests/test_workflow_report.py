@@ -116,6 +116,16 @@ def test_a_card_with_parts_missing_has_a_page(tmp_path):
     assert "Someone (2020)" in page and not (run / "report.html").exists()
 
 
+def test_intervals_say_on_how_many_groups_they_rest(tmp_path):
+    run = make_run(tmp_path / "run")
+    path = run / "validation" / "evaluation.json"
+    found = Evaluation.read(path.parent)
+    few = dataclasses.replace(found.metrics["mae"], groups=2)
+    dataclasses.replace(found, metrics={"mae": few}).save(path)
+    page = report(run).read_text("utf-8")
+    assert page.count("8 in 2 groups") == 2, "the tile and the table"
+
+
 def test_generation_has_another_command(tmp_path):
     run = make_run(tmp_path / "run", plan=tiny_plan("generation"), evaluated=False)
     assert "-o made --cases 16" in report(run).read_text("utf-8")

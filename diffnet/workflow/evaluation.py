@@ -59,6 +59,12 @@ class Estimate(Record):
             return number(self.mean, 4)
         return f"{number(self.mean, 4)} [{number(self.low, 4)}, {number(self.high, 4)}]"
 
+    @property
+    def count(self) -> str:
+        """How many cases, and in how many groups where that is what the interval rests on."""
+        among = f" in {self.groups} groups" if 1 < self.groups < self.cases else ""
+        return f"{self.cases}{among}"
+
 
 @dataclass(frozen=True)
 class Evaluation(Record):
@@ -91,7 +97,7 @@ class Evaluation(Record):
         head, rows = ["metric", "mean [95 % interval]", "cases"], []
         head += ["input as it is"] * bool(self.unchanged) + ["by chance"] * bool(self.chance)
         for name, estimate in self.metrics.items():
-            row = [name, str(estimate), str(estimate.cases)]
+            row = [name, str(estimate), estimate.count]
             if self.unchanged:
                 row.append(str(self.unchanged.get(name, "-")))
             if self.chance:

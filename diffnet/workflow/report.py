@@ -120,7 +120,7 @@ def _tiles(facts: RunFacts) -> list[dict[str, str]]:
 
 
 def _tile(name: str, estimate: Estimate) -> dict[str, str]:
-    note = f"{estimate.cases} cases"
+    note = f"cases: {estimate.count}"
     if estimate.low is not None:
         note = f"95 %: {number(estimate.low)} to {number(estimate.high)}, {note}"
     return {"name": name.replace("_", ", "), "value": number(estimate.mean), "note": note}

@@ -30,7 +30,7 @@ def quality_table(evaluation: Evaluation, comparison: RunComparison | None) -> d
         beside = {m: (str(e), *found.get(m, ("-", "-"))) for m, e in other.metrics.items()}
     rows = []
     for name, estimate in evaluation.metrics.items():
-        row = [name, str(estimate), str(estimate.cases)]
+        row = [name, str(estimate), estimate.count]
         if evaluation.unchanged:
             row.append(str(evaluation.unchanged.get(name, "-")))
         if evaluation.chance:

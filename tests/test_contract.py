@@ -39,6 +39,7 @@ KNOBS = {
     "cwdm": {"steps": 12},
     "med_ddpm": {"steps": 8},
     "sdm": {"steps": 8},
+    "nasdm": {"steps": 8},
     "medfusion": {"steps": 20, "calls": 4},
     "mfdpm": {"steps": 8},
     "dit": {"width": 24, "depth": 2, "heads": 2, "steps": 20, "calls": 4},

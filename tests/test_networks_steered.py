@@ -7,7 +7,7 @@ import torch
 from test_contract import pieces
 from torch import nn
 
-from diffnet.networks import ControlUNet, DiT, FromOneSlice, SpadeUNet, UNet, WithNumbers
+from diffnet.networks import ControlUNet, DiT, FromOneSlice, SpadeUNet, UNet, WithEdges, WithNumbers
 
 
 def shaken(network: nn.Module) -> nn.Module:
@@ -27,6 +27,29 @@ def layout(dims: int) -> dict:
         "attention": (False, True),
         "blocks": 1,
     }
+
+
+class Shows(nn.Module):
+    """What a network is shown beside x."""
+
+    def forward(self, x, time, image=None, **others):
+        return image
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_the_edges_of_a_map_are_where_its_regions_meet(dims: int) -> None:
+    size = (6,) * dims
+    indices = torch.zeros(1, *size, dtype=torch.long)
+    indices[:, 2:] = 1
+    image = nn.functional.one_hot(indices, 2).movedim(-1, 1) - 0.5
+    seen = WithEdges(Shows())(torch.zeros(1, 1, *size), None, image=image)
+    assert torch.equal(seen[:, :2], image), "the map itself is left as it is"
+    wanted = torch.zeros(6)
+    wanted[1:3] = 1
+    assert torch.equal(seen[0, 2].flatten(1).mean(1), wanted), "both sides of the border"
+    forgotten = WithEdges(Shows())(torch.zeros(1, 1, *size), None, image=0 * image)
+    assert not forgotten.any(), "a map that is not given has none"
+    assert WithEdges(Shows())(torch.zeros(1, 1, *size), None) is None
 
 
 def test_words_matter_and_padding_does_not() -> None:

@@ -4,6 +4,7 @@ from .autoencoder import Autoencoder
 from .classifier import Classifier
 from .control import ControlUNet, FromOneSlice, WithNumbers
 from .discriminator import PatchDiscriminator
+from .edges import WithEdges
 from .from_monai import (
     LevelTable,
     MonaiDiffusion,
@@ -36,6 +37,7 @@ __all__ = [
     "Probabilities",
     "SpadeUNet",
     "UNet",
+    "WithEdges",
     "WithNumbers",
     "basic_unet",
     "diffusion_model_unet",

@@ -52,6 +52,7 @@ from .medfusion import Medfusion
 from .medical_diffusion import MedicalDiffusion
 from .mfdpm import MFDPM
 from .mmps import MMPS
+from .nasdm import NASDM
 from .oct_ddpm import OctDDPM
 from .one_pass import OnePass
 from .patch_ddpm import PatchDDPM
@@ -115,6 +116,7 @@ __all__ = [
     "MDDPM",
     "MFDPM",
     "MMPS",
+    "NASDM",
     "PDDPM",
     "RECIPES",
     "SDM",

@@ -9,12 +9,11 @@ from ..data import UserError
 from ..diffusion import Method, Styled
 from ..networks import Classifier, PatchDiscriminator, SpadeUNet
 from ..planning import Configuration
-from ..tasks import Task
-from .recipe import Recipe
+from .of_labels import OfMaps
 
 
 @dataclass(frozen=True)
-class BrainSPADE(Recipe):
+class BrainSPADE(OfMaps):
     """A variational SPADE generator against a patch discriminator: the second of two stages.
 
     The first makes the label maps: a run of its own (`plan --task generation --settings
@@ -36,11 +35,6 @@ class BrainSPADE(Recipe):
         "Park, Liu, Wang, Zhu (2019). Semantic image synthesis with spatially-adaptive "
         "normalization. arXiv:1903.07291",
     )
-
-    @classmethod
-    def fits(cls, task: Task) -> bool:
-        """What is given has to be a label map."""
-        return super().fits(task) and bool(task.steers)
 
     def build(self, c: Configuration) -> Method:
         if c.scalars or c.words:

@@ -1,4 +1,4 @@
-"""Recipes that make label maps alone."""
+"""Recipes for label maps: those that make them alone, and those that make images from them."""
 
 from __future__ import annotations
 
@@ -12,3 +12,11 @@ class OfLabels(Recipe):
     @classmethod
     def fits(cls, task: Task) -> bool:
         return super().fits(task) and task.makes == "label" and not task.beside
+
+
+class OfMaps(Recipe):
+    """Fits tasks whose given image is a label map that steers what is made."""
+
+    @classmethod
+    def fits(cls, task: Task) -> bool:
+        return super().fits(task) and bool(task.steers)

@@ -50,6 +50,7 @@ from .medfusion import Medfusion
 from .medical_diffusion import MedicalDiffusion
 from .mfdpm import MFDPM
 from .mmps import MMPS
+from .nasdm import NASDM
 from .oct_ddpm import OctDDPM
 from .one_pass import OnePass
 from .patch_ddpm import PatchDDPM
@@ -107,6 +108,7 @@ SHELF: dict[str, type[Recipe]] = {
     "cwdm": CWDM,
     "med_ddpm": MedDDPM,
     "sdm": SDM,
+    "nasdm": NASDM,
     "medfusion": Medfusion,
     "mfdpm": MFDPM,
     "brain_ldm": BrainLDM,

@@ -178,7 +178,9 @@ def test_tables_and_json(capsys) -> None:
     assert {"translation", "segmentation", "generation"} <= {row["task"] for row in rows}
     assert all(row["task"] in table for row in rows)
     assert cli.run(["recipes", "--task", "generation", "--json"]) == 0
-    names = {row["recipe"] for row in json.loads(capsys.readouterr().out)}
+    rows = {row["recipe"]: row for row in json.loads(capsys.readouterr().out)}
+    names = set(rows)
+    assert "knobs = {}, codec = wavelet" in rows["latent"]["knobs"]
     assert "edm" in names
     assert "anoddpm" not in names
 

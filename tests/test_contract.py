@@ -26,6 +26,7 @@ KNOBS = {
     "diffpure": {"calls": 3},
     "mdda": {"calls": 3},
     "task_gradient": {"calls": 3},
+    "core_diff": {"calls": 3},
     "ddm2": {"calls": 3},
     "ultrasound_ddpm": {"calls": 3},
     "unrolled": {"rounds": 2, "solves": 3},

@@ -14,6 +14,7 @@ from .brain_spade import BrainSPADE
 from .ccdf import CCDF
 from .ccdm import CCDM
 from .cdpm import CDPM
+from .core_diff import CoreDiff
 from .csgm import CSGM
 from .cwdm import CWDM
 from .dae import DAE
@@ -132,6 +133,7 @@ __all__ = [
     "BlurredResidual",
     "BrainLDM",
     "BrainSPADE",
+    "CoreDiff",
     "DiffInfinite",
     "DiffPIR",
     "DiffPure",

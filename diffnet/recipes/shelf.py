@@ -14,6 +14,7 @@ from .brain_spade import BrainSPADE
 from .ccdf import CCDF
 from .ccdm import CCDM
 from .cdpm import CDPM
+from .core_diff import CoreDiff
 from .csgm import CSGM
 from .cwdm import CWDM
 from .dae import DAE
@@ -101,6 +102,7 @@ SHELF: dict[str, type[Recipe]] = {
     "mdda": MDDA,
     "task_gradient": MultiTask,
     "sdedit": SDEdit,
+    "core_diff": CoreDiff,
     "ddm2": DDM2,
     "oct_ddpm": OctDDPM,
     "ultrasound_ddpm": UltrasoundDDPM,

@@ -19,7 +19,7 @@ def recipes(*, task: str | None = None) -> Table:
     Example:
         diffnet recipes --task segmentation
     """
-    from dataclasses import fields
+    from dataclasses import MISSING, fields
 
     from ..recipes import RECIPES
 
@@ -27,7 +27,11 @@ def recipes(*, task: str | None = None) -> Table:
 
     def row(name: str, recipe: type) -> tuple[str, ...]:
         text = " ".join((recipe.__doc__ or "").split("\n\n")[0].split())
-        knobs = ", ".join(f"{f.name} = {f.default}" for f in fields(recipe))
+        values = {
+            f.name: f.default_factory() if f.default is MISSING else f.default
+            for f in fields(recipe)
+        }
+        knobs = ", ".join(f"{name} = {value}" for name, value in values.items())
         needs = ", ".join(sorted(recipe.needs)) or "nothing"
         return name, text.rstrip("."), needs, knobs, "; ".join(recipe.papers)
 

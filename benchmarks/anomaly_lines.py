@@ -88,9 +88,8 @@ def lines() -> list[Line]:
             found += [
                 Line("denoising", dataset, "denoising", r, {"learns": learns}) for r in recipes
             ]
-        found.append(
-            Line("denoising", dataset, "denoising", "regression", name="regression, pairs")
-        )
+        for r in ("regression", "core_diff"):
+            found.append(Line("denoising", dataset, "denoising", r, name=f"{r}, pairs"))
     return [replace(line, **EFFORT[line.dataset]) for line in found]
 
 

@@ -3,10 +3,12 @@
 python benchmarks/reconstruction.py RUN D/Dataset014_ChestCT O --problems ct23 ct60 ct180
 python benchmarks/reconstruction.py RUN D/Dataset014_ChestCT O --solvers daps dds --samples 8
 python benchmarks/reconstruction.py RUN D/Dataset014_ChestCT O --problems ct60 --results NAME FOLDER
+python benchmarks/reconstruction.py RUN D/Dataset014_ChestCT O --problems ct60 --shown unrolled RUN2
 
 RUN: a run of the task reconstruction, whose prior serves every problem. Of each test patient the
-first case is taken, of --cases patients. O/rows.csv holds one row for every problem, solver and
-case; what is there is not solved again. `reconstruction_shown.py` makes tables and pictures of it.
+first case is taken, of --cases patients. RUN2: a supervised run, asked about the very same
+measurements. O/rows.csv holds one row for every problem, solver and case; what is there is not
+solved again. `reconstruction_shown.py` makes tables and pictures of it.
 Seconds are those of one core, whatever else the machine does.
 """
 
@@ -34,7 +36,7 @@ from diffnet.diffusion.operators import (
     filtered_back_projection,
 )
 from diffnet.tasks import Reconstruction
-from diffnet.tasks.reconstruction import projector
+from diffnet.tasks.scanner import projector
 from diffnet.workflow.draws import Counted, Counter, precision
 from diffnet.workflow.measurements import MeasuredScan, read_measured
 from diffnet.workflow.run import Run
@@ -84,6 +86,13 @@ def main() -> None:
     table = Rows(asked.out / "rows.csv")
     cases = chosen(dataset, asked.cases)
     for problem in asked.problems:
+        if asked.shown:
+            name, other = asked.shown[0], Run.open(Path(asked.shown[1]))
+            questions = [ask(other, case, problem) for case in cases]
+            for question, answer in zip(questions, shown(other, questions), strict=True):
+                table.add(question, name, scores(question, answer))
+                keep(asked.out, question, name, answer)
+            continue
         questions = [ask(run, case, problem) for case in cases]
         if asked.results:
             name, folder = asked.results
@@ -134,6 +143,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--iterations", type=int, help="of conjugate gradients; default 30")
     parser.add_argument("--results", nargs=2, metavar=("NAME", "FOLDER"))
+    parser.add_argument("--shown", nargs=2, metavar=("NAME", "RUN"))
     return parser.parse_args()
 
 
@@ -213,6 +223,22 @@ def solve(
         images = np.stack([in_file_units(question.scan, each[None]) for each in part])
         answers.append(Answer(images, part, seconds, counter.calls))
     return answers
+
+
+@torch.no_grad()
+def shown(run: Run, questions: Sequence[Asked]) -> list[Answer]:
+    """What a network that is shown the measurements makes of them, one answer each."""
+    measurement, counter = together(questions, 1), Counter()
+    first = measurement.first_look()
+    condition = Condition(image=first, measurement=measurement)
+    began = time.process_time()
+    with precision(run.configuration, first):
+        x = run.method.sample(torch.zeros_like(first), condition, lambda d: Counted(d, counter))
+    seconds = (time.process_time() - began) / len(first)
+    return [
+        Answer(in_file_units(q.scan, part[None])[None], part[None], seconds, counter.calls)
+        for q, part in zip(questions, x.float(), strict=True)
+    ]
 
 
 def hann(measurement: Measurement) -> Tensor:

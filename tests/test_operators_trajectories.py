@@ -58,6 +58,10 @@ OPERATORS: dict[str, tuple[Operator, tuple[int, ...]]] = {
     ),
     "moving": (moving(), (2, 2, 8, 6)),
     "cone": (ConeBeam(Cone(turn(5), 4, 6, 2.0, 30.0, 20.0), (5, 6, 7), 0.8), (2, 1, 5, 6, 7)),
+    "cone, thick slices": (
+        ConeBeam(Cone(turn(5), 4, 6, 2.0, 30.0, 20.0), (3, 6, 7), 0.8, 2.5),
+        (2, 1, 3, 6, 7),
+    ),
 }
 
 

@@ -90,7 +90,7 @@ def test_photons_count_in_hounsfield_units() -> None:
     ("wrong", "word"),
     [
         ({"setting": "xray"}, "deblur"),
-        ({"mask": "spiral"}, "poisson_disc"),
+        ({"mask": "zigzag"}, "poisson_disc"),
         ({"views": 0}, "views = 0"),
         ({"photons": 10.0}, "belong to ct"),
     ],

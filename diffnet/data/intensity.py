@@ -19,8 +19,9 @@ class ScaleRule(Record):
     kind "fixed": (x - shift) / factor with the numbers given here, the same for every case (CT,
     RGB, and whatever is to be predicted). kind "case": shift and factor are measured on each case's
     foreground, for given channels in arbitrary units (MR). kind "whole": on all its voxels, because
-    an image with frequencies missing has no foreground, but its mean and nearly its std. low, high:
-    clip first, in file units; None is no bound.
+    an image with frequencies missing has no foreground, but its mean and nearly its std. kind
+    "complex": all channels by one factor, their root mean square, and unmoved, so that phases stay.
+    low, high: clip first, in file units; None is no bound.
     """
 
     kind: str = "fixed"
@@ -61,6 +62,9 @@ def fit_scale(
     rules: Sequence[ScaleRule], array: np.ndarray, foreground: np.ndarray | None = None
 ) -> Scale:
     """The map of one case. `foreground` (Z, Y, X) bool: where "case" rules measure; None: all."""
+    if all(r.kind == "complex" for r in rules):
+        power = float(np.square(array, dtype=np.float64).mean())
+        return Scale((0.0,) * len(array), ((power**0.5 if power > 0 else 1.0) / STD,) * len(array))
     pairs = [_fit(r, x, foreground) for r, x in zip(rules, array, strict=True)]
     return Scale(tuple(p[0] for p in pairs), tuple(p[1] for p in pairs))
 

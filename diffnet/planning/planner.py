@@ -44,7 +44,7 @@ def make_plan(
     whole, inside = read_overrides(overrides or {})
     reasons = Reasons()
     chosen = plan_task(f, task, settings, reasons)
-    scales = rules_for(f.roles, chosen.makes, chosen.follows, chosen.whole)
+    scales = rules_for(f.roles, chosen.makes, chosen.follows, chosen.whole, chosen.complex)
     _explain_scales(f, chosen, scales, reasons)
     guess = plan_guess(f, chosen, whole.get("guess"), reasons)
     class_field, values = plan_class(f, chosen, whole.get("class_field"), reasons)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 from ..data import STD, ScaleRule
 from .fingerprint import ChannelSummary, RoleSummary
 from .modality import ARBITRARY, HEAVY
@@ -39,15 +42,22 @@ def made_rule(channel: ChannelSummary) -> ScaleRule:
 
 
 def rules_for(
-    roles: dict[str, RoleSummary], makes: str, follows: bool, whole: bool = False
+    roles: dict[str, RoleSummary],
+    makes: str,
+    follows: bool,
+    whole: bool = False,
+    complex: bool = False,
 ) -> dict[str, tuple[ScaleRule, ...]]:
     """Scale rules for the roles image and target, as far as the dataset has them.
 
-    whole: images are scaled by all their voxels, whatever their units (`Task.whole`).
+    whole: images are scaled by all their voxels, whatever their units (`Task.whole`). complex:
+    channels are real and imaginary parts (`Task.complex`).
     """
     found: dict[str, tuple[ScaleRule, ...]] = {}
     image, target = roles.get("image"), roles.get("target")
-    if image is not None:
+    if image is not None and complex:
+        found["image"] = complex_rules(image.channels)
+    elif image is not None:
         made = makes == "image" and not follows
         found["image"] = tuple(
             whole_rule(c) if whole else _own_rule(c) if made else given_rule(c, clip=not follows)
@@ -65,6 +75,14 @@ def rules_for(
 def whole_rule(channel: ChannelSummary) -> ScaleRule:
     """Each case by all its voxels. shift and factor are what a typical case has."""
     return ScaleRule("whole", channel.mean, positive(channel.std) / STD)
+
+
+def complex_rules(channels: Sequence[ChannelSummary]) -> tuple[ScaleRule, ...]:
+    """Each case by the root mean square of both parts, which keeps phases. The factor is what a
+    typical case has.
+    """
+    power = sum(c.mean**2 + c.std**2 for c in channels) / len(channels)
+    return (ScaleRule("complex", 0.0, positive(math.sqrt(power)) / STD),) * len(channels)
 
 
 def _own_rule(channel: ChannelSummary) -> ScaleRule:

@@ -6,8 +6,9 @@ from .editing import Editing
 from .generation import Generation
 from .inpainting import Inpainting, with_holes
 from .out_of_distribution import OutOfDistribution
-from .reconstruction import Reconstruction, Units, from_line_integrals
+from .reconstruction import Reconstruction
 from .returning import Harmonisation, Purification
+from .scanner import Units, from_line_integrals
 from .segmentation import Segmentation
 from .super_resolution import SuperResolution
 from .task import Task

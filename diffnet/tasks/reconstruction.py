@@ -2,66 +2,54 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from ..data import UserError
 from ..diffusion import (
     MASKS,
-    BlockMean,
-    Blurred,
+    TRAJECTORIES,
     Condition,
     GaussianNoise,
-    Identity,
     Measurement,
     Operator,
-    Parallel,
-    Projector,
-    RealFourier,
     TransmissionNoise,
-    gaussian_kernel,
 )
+from .scanner import WATER, Units, from_line_integrals, operator_of
 from .task import Task
 
 SETTINGS = ("mri", "ct", "deblur", "super_resolution", "denoising")
-WATER = 0.0192  # linear attenuation of water, 1 / mm, near 70 keV
 STD = 0.5  # of images in network units
-
-
-@dataclass(frozen=True)
-class Units:
-    """From network units to Hounsfield units, factor x + shift, and the side of a voxel in mm."""
-
-    shift: float
-    factor: float
-    spacing: float
 
 
 @dataclass(frozen=True)
 class Reconstruction(Task):
     """Learns the images of imagesTr; makes an image from what a scanner measured of it.
 
-    setting: mri (a mask on k-space), ct (parallel beams), deblur, super_resolution or denoising;
-    the other settings say what is simulated where complete images are given (--simulate). mask:
-    uniform, random, gaussian_1d, gaussian_2d or poisson_disc; acceleration; centre: share of each
-    axis about frequency 0 that is all sampled. views, arc: of the scanner, degrees. blur: std in
-    voxels, in the plane. factor: of super-resolution. noise: standard deviation of each measured
-    number over the images' (ct: times the side of a voxel in mm). photons: for ct, per ray, instead
-    of noise; 0 is none. shown: the network learns from simulated measurements, of which it sees the
-    zero-filled or back-projected image (recipe unrolled: all): the supervised way.
+    setting: mri, ct, deblur, super_resolution or denoising; the other settings say what is
+    simulated where complete images are given (--simulate). mask: uniform, random, gaussian_1d,
+    gaussian_2d or poisson_disc points of a grid, or a radial or spiral trajectory; acceleration;
+    centre: share of each axis about frequency 0 that a mask samples all of. complex: channels of
+    images are real and imaginary parts. views, arc: of the scanner, degrees. source, detector:
+    distances from the axis in image widths, of fan beams in slices and cone beams in volumes; 0
+    are parallel beams. blur: std in voxels, in the plane. factor: of super-resolution. noise:
+    standard deviation of each measured number over the images' (ct: times the side of a voxel in
+    mm). photons: for ct, per ray, instead of noise; 0 is none. shown: the network learns from
+    simulated measurements, of which it sees the zero-filled or back-projected image (recipe
+    unrolled: all): the supervised way.
     """
 
     setting: str = "mri"
     mask: str = "uniform"
     acceleration: float = 4.0
     centre: float = 0.08
+    complex: bool = False  # type: ignore[misc]
     views: int = 60
     arc: float = 180.0
+    source: float = 0.0
+    detector: float = 1.0
     blur: float = 2.0
     factor: int = 2
     noise: float = 0.02
@@ -73,7 +61,11 @@ class Reconstruction(Task):
     follows: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        for name, value, known in (("setting", self.setting, SETTINGS), ("mask", self.mask, MASKS)):
+        patterns = (*MASKS, *TRAJECTORIES)
+        for name, value, known in (
+            ("setting", self.setting, SETTINGS),
+            ("mask", self.mask, patterns),
+        ):
             if value not in known:
                 raise UserError(
                     f"reconstruction: {name} is {value!r}; there are {', '.join(known)}"
@@ -87,8 +79,17 @@ class Reconstruction(Task):
                 f"acceleration = {self.acceleration}; needed: the first four above 0, noise and "
                 "photons 0 or more, acceleration 1 or more"
             )
-        if self.photons and self.setting != "ct":
-            raise UserError(f"reconstruction: photons belong to ct, not to {self.setting}")
+        for name, setting in (("photons", "ct"), ("source", "ct"), ("complex", "mri")):
+            if getattr(self, name) and self.setting != setting:
+                verb = "belong" if name == "photons" else "belongs"
+                raise UserError(
+                    f"reconstruction: {name} {verb} to {setting}, not to {self.setting}"
+                )
+        if self.source and (self.source < 0 or self.detector <= 0 or self.arc < 360):
+            raise UserError(
+                f"reconstruction: source = {self.source}, detector = {self.detector} and an arc of "
+                f"{self.arc:g} degrees; fan and cone beams need both above 0 and arc=360"
+            )
 
     @classmethod
     def variants(cls) -> list[Task]:
@@ -141,39 +142,12 @@ class Reconstruction(Task):
 
         UserError: photons without units, or an image that the setting does not fit.
         """
-        operator = self.operator(image, 1.0 if units is None else units.spacing)
+        operator = operator_of(self, image, units)
         if self.photons:
             return self._counted(image, operator, units)
         spacing = units.spacing if units is not None and self.setting == "ct" else 1.0
         noise = GaussianNoise(STD * self.noise * spacing)
         return Measurement.simulate(image, operator, noise)
-
-    def operator(self, image: Tensor, spacing: float = 1.0) -> Operator:
-        """Of images like this one; random masks are drawn anew."""
-        size, dims = tuple(image.shape[-2:]), image.ndim - 2
-        if self.setting == "mri":
-            seed = int(torch.randint(2**31, (1,)))
-            mask = MASKS[self.mask](size, self.acceleration, self.centre, seed)
-            return RealFourier(mask[None, None]).to(image.device)
-        if self.setting == "ct":
-            return projector(self.views, self.arc, size, spacing, str(image.device))
-        if self.setting == "deblur":
-            kernel = gaussian_kernel(self.blur)[(None,) * (dims - 2)]
-            if any(k > n for k, n in zip(kernel.shape, image.shape[2:], strict=True)):
-                raise UserError(
-                    f"reconstruction: a blur of {self.blur} voxels is too wide for images of "
-                    f"{'x'.join(map(str, image.shape[2:]))}"
-                )
-            return Blurred(kernel, tuple(image.shape[2:])).to(image.device)
-        if self.setting == "super_resolution":
-            factor = (1,) * (dims - 2) + (self.factor,) * 2
-            if any(n % f for n, f in zip(image.shape[2:], factor, strict=True)):
-                raise UserError(
-                    f"reconstruction: images of {'x'.join(map(str, image.shape[2:]))} do not "
-                    f"divide into blocks of {self.factor}; crop them or take another factor"
-                )
-            return BlockMean(factor)
-        return Identity()
 
     def _counted(self, image: Tensor, operator: Operator, units: Units | None) -> Measurement:
         if units is None:
@@ -184,27 +158,3 @@ class Reconstruction(Task):
         attenuation = WATER * (1 + (image * units.factor + units.shift) / 1000).clamp(min=0)
         noise = TransmissionNoise(self.photons)
         return from_line_integrals(noise.draw(operator(attenuation)), noise, operator, units)
-
-
-def from_line_integrals(
-    y: Tensor, noise: TransmissionNoise | GaussianNoise, operator: Operator, units: Units
-) -> Measurement:
-    """Line integrals of attenuation (no unit), operator in mm, as a measurement of network units.
-
-    attenuation = WATER (1 + HU / 1000), HU = factor x + shift.
-    """
-    gain = 1000 / units.factor
-    ones = torch.ones_like(operator.adjoint(y))
-    spread = torch.as_tensor(noise.spread(y), device=y.device) * (gain / WATER)
-    shifted = gain * (y / WATER - (1 + units.shift / 1000) * operator(ones))
-    return Measurement(shifted, operator, GaussianNoise(spread.expand_as(y)))
-
-
-@lru_cache(maxsize=2)
-def projector(
-    views: int, arc: float, size: tuple[int, int], spacing: float, device: str
-) -> Projector:
-    """Parallel beams over `arc` degrees, a detector as wide as the image's diagonal."""
-    angles = tuple(math.radians(arc * k / views) for k in range(views))
-    bins = math.ceil(math.hypot(*size)) + 1
-    return Projector(Parallel(angles, bins, spacing), size, spacing).to(device)

@@ -21,6 +21,7 @@ class Task(Record, ABC):
     offers: what conditions carry, so that recipes can say what they need. follows: the made role's
     intensities use the scale measured on the given image, because both are of one modality.
     whole: images in arbitrary units are scaled by all their voxels, not by their foreground.
+    complex: channels of images are real and imaginary parts, which share a scale.
     Fields of a subclass are the task's settings; they are saved with the plan.
 
     beside: further roles that are diffused together with the made one.
@@ -40,6 +41,7 @@ class Task(Record, ABC):
     metrics: ClassVar[tuple[str, ...]] = ("psnr", "ssim", "mae")
     follows: ClassVar[bool] = False
     whole: ClassVar[bool] = False
+    complex: ClassVar[bool] = False
     entire: ClassVar[bool] = False
     starts: ClassVar[bool] = False
     purpose: ClassVar[str] = "image"

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from ..diffusion import Condition, Denoiser, Ensemble, Method, Tiled, Wrap, WrappedDenoiser
-from ..planning import Configuration, Workload, prediction_memory
+from ..planning import Configuration, Workload, prediction_memory, training_memory
 from .drawing import Drawing, DrawingError
 
 SHARE = 0.5  # of the free memory that a forward pass may take
@@ -107,19 +108,29 @@ class Counted(WrappedDenoiser):
 
 
 class Few(WrappedDenoiser):
-    """Asks for at most `most` examples of a batch at a time: slices of a volume, for instance."""
+    """Asks for at most `most` examples of a batch at a time: slices of a volume, for instance.
 
-    def __init__(self, inner: Denoiser, most: int) -> None:
+    Where gradients are asked for, at most `most_kept`; each part is then computed again for its
+    gradient, so that one part is kept at a time and not all slices of a volume.
+    """
+
+    def __init__(self, inner: Denoiser, most: int, most_kept: int | None = None) -> None:
         super().__init__(inner)
-        self.most = most
+        self.most, self.most_kept = most, most if most_kept is None else most_kept
 
     def forward(self, x_t: Tensor, t: Tensor, condition: Condition) -> Tensor:
-        if len(x_t) <= self.most:
+        keeps = torch.is_grad_enabled() and x_t.requires_grad
+        most = self.most_kept if keeps else self.most
+        if len(x_t) <= most:
             return self.inner(x_t, t, condition)
         parts = []
-        for start in range(0, len(x_t), self.most):
-            some = slice(start, start + self.most)
-            parts.append(self.inner(x_t[some], t[some], condition.map(lambda v, s=some: v[s])))
+        for start in range(0, len(x_t), most):
+            some = slice(start, start + most)
+            part = (x_t[some], t[some], condition.map(lambda v, s=some: v[s]))
+            if keeps:
+                parts.append(checkpoint(self.inner, *part, use_reentrant=False))
+            else:
+                parts.append(self.inner(*part))
         return torch.cat(parts)
 
 
@@ -135,10 +146,13 @@ def wrapping(
     counter = Counter()
     size = method.grid(c.patch if windows else like.shape[2:])
     each = forward_bytes(c, size)
-    most = max(1, min(len(like), int(SHARE * free_memory(like.device) / each)))
+    free = SHARE * free_memory(like.device)
+    most, most_kept = (
+        max(1, min(len(like), int(free / each))) for each in (each, gradient_bytes(c, size))
+    )
 
     def wrap(denoiser: Denoiser) -> Denoiser:
-        inner = Few(denoiser, most)
+        inner = Few(denoiser, most, most_kept)
         if windows:
             inner = Tiled(inner, size, drawing.overlap)
         networks = len(denoiser.members) if isinstance(denoiser, Ensemble) else 1
@@ -170,6 +184,13 @@ def forward_bytes(c: Configuration, size: Sequence[int]) -> float:
         precision=c.training.precision,
     )
     memory = prediction_memory(c.network, work)
+    return memory.activations + memory.workspace + memory.states
+
+
+def gradient_bytes(c: Configuration, size: Sequence[int]) -> float:
+    """The same where solvers ask for the call's gradient."""
+    work = Workload(*c.shown, tuple(size), classes=c.classes, precision=c.training.precision)
+    memory = training_memory(c.network, work)
     return memory.activations + memory.workspace + memory.states
 
 

@@ -15,6 +15,7 @@ from .suitable import UnsuitableScan
 MEASURED = (".npz", ".npy", ".h5")
 FIELDS = {
     "kspace": "complex (Y, X), (coils, Y, X) or (slices, coils, Y, X), frequency 0 in the middle",
+    "trajectory": "(points, 2) cycles per voxel along Y and X; kspace is then (..., points)",
     "mask": "0 and 1, (X,) or (Y, X); else what is not 0 was sampled",
     "maps": "complex (coils, Y, X) or (slices, coils, Y, X); else estimated",
     "sinogram": "(views, bins) or (slices, views, bins), line integrals of attenuation, no unit",

@@ -53,19 +53,22 @@ def read_measured(
             f"{paths[0].name} is an image, and reconstruction reads measurements "
             f"({', '.join(MEASURED)}); --simulate measures complete images"
         )
-    if c.dims != 2 or len(plan.channels) != 1:
+    channels = 2 if task.complex else 1
+    if c.dims != 2 or len(plan.channels) != channels:
         raise UnsuitableScan(
-            f"measurement files are read by 2-D configurations of one channel, and {c.name} is "
-            f"{c.dims}-D with {len(plan.channels)} channels: train --configuration 2d"
+            f"measurement files are read by 2-D configurations of one channel (complex: two), and "
+            f"{c.name} is {c.dims}-D with {len(plan.channels)}: train --configuration 2d"
         )
     fields = read_measurement_file(paths[0])
-    read = from_kspace if "kspace" in fields else from_sinogram
-    raw, spacing = read(fields, plan, c)
-    rule = plan.scales["image"][0]
-    scale, measurement = Scale((rule.shift,), (rule.factor,)), raw
     if "kspace" in fields:
+        raw, spacing = from_kspace(fields, plan, c, task.complex)
         first = as_array(raw.first_look(), 2)
-        scale, measurement = rescaled(plan, Scale((0.0,), (1.0,)), raw, first)
+        plain = Scale((0.0,) * channels, (1.0,) * channels)
+        scale, measurement = rescaled(plan, plain, raw, first)
+    else:
+        measurement, spacing = from_sinogram(fields, plan, c)
+        rule = plan.scales["image"][0]
+        scale = Scale((rule.shift,), (rule.factor,))
     given = measurement.first_look()
     volume = Volume.of(scale.undo(as_array(given, 2)).astype(np.float32), spacing)
     geometry = Geometry.plan(volume, None, (0, 1, 2))
@@ -85,10 +88,11 @@ def _simulated(
     if task.setting == "ct":
         if len(scale.factors) != 1:
             raise UnsuitableScan(f"tomography has one channel, and the plan {len(scale.factors)}")
-        units = Units(scale.shifts[0], scale.factors[0], c.spacing[-1])
+        depth = c.spacing[0] / c.spacing[-1] if c.dims == 3 else 1.0
+        units = Units(scale.shifts[0], scale.factors[0], c.spacing[-1], depth)
     measurement = task.measure(complete, units)
     given = measurement.first_look()
-    if len(scale.factors) == 1:
+    if len(scale.factors) == 1 or task.complex:
         scale, measurement = rescaled(plan, scale, measurement, as_array(given, c.dims))
         given = measurement.first_look()
     return MeasuredScan(

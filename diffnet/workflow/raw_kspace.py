@@ -1,4 +1,4 @@
-"""K-space from a file as a measurement of real, positive images."""
+"""K-space from a file as a measurement of real, positive images, or of complex ones."""
 
 from __future__ import annotations
 
@@ -12,28 +12,42 @@ from ..diffusion import (
     FromReal,
     GaussianNoise,
     Measurement,
+    Operator,
     Sense,
     as_real,
     calibration_size,
-    centred_ifft,
-    coil_maps,
-    low_resolution,
 )
 from ..planning import Configuration, Plan
+from .raw_maps import coil_maps_of, phased
+from .raw_trajectory import along_trajectory, far_noise
 from .suitable import UnsuitableScan
 
 EDGE = 0.7  # beyond this share of the largest frequency, k-space is mostly noise
 
 
 def from_kspace(
-    fields: dict[str, Any], plan: Plan, c: Configuration
+    fields: dict[str, Any], plan: Plan, c: Configuration, complex: bool = False
 ) -> tuple[Measurement, tuple[float, float, float]]:
     """(measurement of (slices, 1, Y, X) in the units of k-space, spacing in mm).
 
     Coil maps are estimated from the calibration block where the file has none; the image's phase at
-    low resolution is theirs, so that what is left to find is real. UnsuitableScan: shapes disagree,
-    nothing sampled.
+    low resolution is theirs, so that what is left to find is real. complex: of (slices, 2, Y, X),
+    real and imaginary parts; phases are then relative to the first coil's. Samples along a
+    trajectory, (slices, coils, points), are read with it. UnsuitableScan: shapes disagree, nothing
+    sampled.
     """
+    if "trajectory" in fields:
+        operator, samples = along_trajectory(fields, c, complex)
+        std = float(fields["noise_std"]) if "noise_std" in fields else far_noise(fields, samples)
+    else:
+        operator, samples, std = _on_grid(fields, complex)
+    measurement = Measurement(as_real(samples), operator, GaussianNoise(std))
+    spacing = np.broadcast_to(fields.get("spacing", c.spacing), 3)
+    return measurement, tuple(float(s) for s in spacing)
+
+
+def _on_grid(fields: dict[str, Any], complex: bool) -> tuple[Operator, Tensor, float]:
+    """(operator, k-space (slices, coils, Y, X), noise)."""
     kspace = torch.from_numpy(np.ascontiguousarray(fields["kspace"], np.complex64))
     if not np.iscomplexobj(fields["kspace"]) or not 2 <= kspace.ndim <= 4:
         raise UnsuitableScan(
@@ -43,12 +57,12 @@ def from_kspace(
     kspace = kspace[(None,) * (4 - kspace.ndim)]
     mask = _mask(fields.get("mask"), kspace)
     kspace = kspace * mask
-    maps = _maps(fields.get("maps"), kspace, mask)
-    operator = Sense(maps, mask) @ FromReal()
+    maps = coil_maps_of(fields.get("maps"), kspace, mask)
+    size = calibration_size(mask)
+    maps = phased(maps, kspace, size, complex)
+    operator: Operator = Sense(maps, mask) if complex else Sense(maps, mask) @ FromReal()
     std = float(fields["noise_std"]) if "noise_std" in fields else edge_noise(kspace, mask)
-    measurement = Measurement(as_real(kspace), operator, GaussianNoise(std))
-    spacing = np.broadcast_to(fields.get("spacing", c.spacing), 3)
-    return measurement, tuple(float(s) for s in spacing)
+    return operator, kspace, std
 
 
 def _mask(given: Any, kspace: Tensor) -> Tensor:
@@ -66,30 +80,6 @@ def _mask(given: Any, kspace: Tensor) -> Tensor:
     if not bool(mask.any()):
         raise UnsuitableScan("nothing was sampled: the mask, or k-space, is 0 everywhere")
     return mask
-
-
-def _maps(given: Any, kspace: Tensor, mask: Tensor) -> Tensor:
-    if given is None:
-        try:
-            return coil_maps(kspace, mask)
-        except ValueError as error:
-            raise UnsuitableScan(str(error)) from error
-    maps = torch.from_numpy(np.ascontiguousarray(given, np.complex64))
-    maps = maps[(None,) * (4 - maps.ndim)]
-    if maps.shape[1:] != kspace.shape[1:] or len(maps) not in (1, len(kspace)):
-        raise UnsuitableScan(
-            f"coil maps of {tuple(maps.shape)} and k-space of {tuple(kspace.shape)} (slices, "
-            "coils, Y, X): coils and sizes must agree"
-        )
-    return with_phase(maps, kspace, mask)
-
-
-def with_phase(maps: Tensor, kspace: Tensor, mask: Tensor) -> Tensor:
-    """The maps times the phase of the image at low resolution: what is left to find is real."""
-    size = calibration_size(mask)
-    coils = low_resolution(kspace, size) if min(size) >= 8 else centred_ifft(kspace)
-    image = (maps.conj() * coils).sum(1, keepdim=True)
-    return maps * torch.polar(torch.ones_like(image.real), image.angle())
 
 
 def edge_noise(kspace: Tensor, mask: Tensor) -> float:

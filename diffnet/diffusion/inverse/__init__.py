@@ -14,6 +14,7 @@ from .consistencies import (
 from .coupled import SliceCoupled
 from .descent import RedDiff, TotalVariation
 from .gradient import ResidualGradient
+from .low_rank import LowRank
 from .measured import Consistency, Measured, Question
 from .replacement import Replacing
 from .resampling import Resampled
@@ -30,6 +31,7 @@ __all__ = [
     "Consistency",
     "FirstLook",
     "Krylov",
+    "LowRank",
     "Measured",
     "MomentMatched",
     "NullSpace",

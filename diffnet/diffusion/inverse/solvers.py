@@ -18,6 +18,7 @@ from .consistencies import (
 from .coupled import SliceCoupled
 from .descent import RedDiff, TotalVariation
 from .gradient import ResidualGradient
+from .low_rank import LowRank
 from .measured import Consistency
 from .replacement import Replacing
 from .resampling import Resampled
@@ -59,6 +60,7 @@ SOLVERS: dict[str, Made] = {
     "ccdf": begun(Ancestral(), NullSpace(), 0.3),
     "csgm": with_consistency(Langevin(), RelativeResidual()),
     "hfs_sde": with_consistency(PredictorCorrector(), RelativeResidual(2.5)),
+    "low_rank": with_consistency(Renoised(fresh=0.85**2), LowRank()),
     "diffusion_mbir": with_consistency(PredictorCorrector(), SliceCoupled()),
     "adadiff": plain(Adapted, inner=Conditioned(inner=Ancestral(), consistency=NullSpace())),
     "resample": plain(Resampled),

@@ -29,6 +29,7 @@ class SpectralMixing(GaussianSampler):
     """
 
     deterministic: ClassVar[bool] = False
+    spectral: ClassVar[bool] = True
 
     eta: float = 0.85
     eta_b: float = 1.0
@@ -74,6 +75,7 @@ class NullSpaceNoise(GaussianSampler):
     """
 
     deterministic: ClassVar[bool] = False
+    spectral: ClassVar[bool] = True
 
     def advance(self, view: View, z: Tensor, levels: Sequence[float]):
         operator, y, sigma = measurement_of(view.condition).linear()

@@ -16,7 +16,7 @@ from .noise_model import (
     SpeckleNoise,
     TransmissionNoise,
 )
-from .non_uniform import NonUniformFourier, radial
+from .non_uniform import TRAJECTORIES, NonUniformFourier, radial, spiral
 from .operator import Composed, Operator, largest_eigenvalue
 from .pointwise import (
     FromReal,
@@ -33,6 +33,7 @@ from .resolution import BlockMean, Blurred, gaussian_kernel, motion_kernel
 
 __all__ = [
     "MASKS",
+    "TRAJECTORIES",
     "Beams",
     "BlockMean",
     "Blurred",
@@ -78,5 +79,6 @@ __all__ = [
     "poisson_disc",
     "radial",
     "random_lines",
+    "spiral",
     "uniform",
 ]

@@ -36,15 +36,18 @@ class Cone:
 
 class ConeBeam(Operator):
     """Line integrals y (B, C, views, rows, bins) of volumes x (B, C, Z, Y, X), in units of x times
-    mm; voxels are cubes of `spacing` mm.
+    mm; voxels are `spacing` mm wide, slices `depth` times that apart.
 
     Rays are read at steps of one voxel with linear interpolation, one view at a time: no matrix is
     kept. The adjoint is the derivative's, so both agree to rounding.
     """
 
-    def __init__(self, cone: Cone, size: tuple[int, int, int], spacing: float = 1.0) -> None:
+    def __init__(
+        self, cone: Cone, size: tuple[int, int, int], spacing: float = 1.0, depth: float = 1.0
+    ) -> None:
         super().__init__()
-        half = 0.5 * spacing * math.sqrt(sum(n**2 for n in size))
+        self.sides = (spacing * depth, spacing, spacing)
+        half = 0.5 * math.hypot(*(n * side for n, side in zip(size, self.sides, strict=True)))
         if cone.source <= half:
             raise ValueError(
                 f"the source is {cone.source:g} mm from the axis, inside of a volume that reaches "
@@ -76,7 +79,8 @@ class ConeBeam(Operator):
         tilt = cone.source / (cone.source**2 + u**2 + v[:, None] ** 2).sqrt()
         filtered = ramp_filtered(y * tilt, shrink * cone.width)
         z, rows, columns = torch.meshgrid(
-            *(_middle(n, self.spacing, y) for n in self.size), indexing="ij"
+            *(_middle(n, side, y) for n, side in zip(self.size, self.sides, strict=True)),
+            indexing="ij",
         )
         image = y.new_zeros(*y.shape[:2], *self.size)
         for k, (angle, share) in enumerate(zip(cone.angles, shares, strict=True)):
@@ -104,7 +108,8 @@ class ConeBeam(Operator):
         # the ray's point that is nearest to the centre is the middle of what is read
         middle = start + (-(start * way).sum(-1, keepdim=True)) * way
         place = _middle(self.steps, self.spacing, x)[:, None, None, None] * way + middle
-        half = torch.tensor(self.size[::-1]).to(x) * (0.5 * self.spacing)
+        sizes = [0.5 * n * side for n, side in zip(self.size, self.sides, strict=True)]
+        half = torch.tensor(sizes[::-1]).to(x)
         grid = (place / half)[None].expand(len(x), -1, -1, -1, -1)
         read = F.grid_sample(x, grid, padding_mode="zeros", align_corners=False)
         return self.spacing * read.sum(2)

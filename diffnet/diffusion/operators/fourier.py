@@ -145,6 +145,8 @@ class Sense(Operator):
         self.axes = axes
         dims = tuple(range(-axes, 0))
         self.register_buffer("moved", torch.fft.ifftshift(self.mask, dim=dims), persistent=False)
+        # along an axis where all or nothing is sampled, transforms there and back cancel
+        self.mixed = [d for d in dims if bool((self.mask != self.mask.narrow(d, 0, 1)).any())]
 
     @property
     def sampled(self) -> Tensor:  # type: ignore[override]
@@ -161,10 +163,15 @@ class Sense(Operator):
         return as_real((self.maps.conj() * coils).sum(1, keepdim=True))
 
     def normal(self, x: Tensor) -> Tensor:
-        """A^H A x. The phases of a centred transform cancel here, and its moves are spared."""
-        dims = tuple(range(-self.axes, 0))
-        spectrum = self.moved * torch.fft.fftn(self.maps * as_complex(x), dim=dims)
-        coils = torch.fft.ifftn(spectrum, dim=dims)
+        """A^H A x. The phases of a centred transform cancel here, and its moves are spared, and so
+        are transforms along lines of k-space.
+        """
+        coils = self.maps * as_complex(x)
+        if self.mixed:
+            spectrum = self.moved * torch.fft.fftn(coils, dim=self.mixed)
+            coils = torch.fft.ifftn(spectrum, dim=self.mixed)
+        else:
+            coils = self.moved * coils
         return as_real((self.maps.conj() * coils).sum(1, keepdim=True))
 
     def first_look(self, y: Tensor) -> Tensor:

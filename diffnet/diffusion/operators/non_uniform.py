@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
 
 import torch
@@ -112,6 +112,40 @@ def radial(spokes: int, samples: int, golden: bool = True) -> Tensor:
     along = (torch.arange(samples, dtype=torch.float64) - samples // 2) / samples
     way = torch.stack([angles.sin(), angles.cos()], 1)
     return (along[None, :, None] * way[:, None]).flatten(0, 1)
+
+
+def spiral(arms: int, turns: float, samples: int) -> Tensor:
+    """(arms * samples, 2) points on Archimedean spirals from the centre to the edge of k-space,
+    samples equally far apart along each; `turns` of an arm.
+    """
+    if arms < 1 or turns <= 0 or samples < 2:
+        raise ValueError(
+            f"{arms} arms of {turns} turns and {samples} samples; needed: 1 arm, more than 0 turns "
+            "and 2 samples at least"
+        )
+    # radius grows with the angle, so that the length of the way grows with its square
+    along = torch.linspace(0, 1, samples, dtype=torch.float64).sqrt()
+    start = 2 * math.pi / arms * torch.arange(arms, dtype=torch.float64)
+    angle = start[:, None] + 2 * math.pi * turns * along
+    return (0.5 * along[:, None] * torch.stack([angle.sin(), angle.cos()], -1)).flatten(0, 1)
+
+
+def radial_by(n: int, acceleration: float) -> Tensor:
+    """Golden-angle spokes for images of n voxels; pi / 2 n of them would leave no gap."""
+    return radial(max(1, round(0.5 * math.pi * n / acceleration)), n)
+
+
+def spiral_by(n: int, acceleration: float, arms: int = 8) -> Tensor:
+    """Arms for images of n voxels; n / 2 turns in all would leave no gap."""
+    turns = 0.5 * n / acceleration / arms
+    return spiral(arms, turns, max(2, round(0.5 * math.pi * turns * n)))
+
+
+# name -> (voxels of the longest side, acceleration) -> points
+TRAJECTORIES: dict[str, Callable[[int, float], Tensor]] = {
+    "radial": radial_by,
+    "spiral": spiral_by,
+}
 
 
 def _entries(points: Tensor, fine: tuple[int, ...]) -> Iterator[tuple[Tensor, Tensor, Tensor]]:

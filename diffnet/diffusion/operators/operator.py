@@ -60,16 +60,18 @@ class Operator(nn.Module, ABC):
         """A^+ y, the smallest of the least-squares solutions."""
         return self.ridge(y, 0.0)
 
+    @property
+    def spectral(self) -> bool:
+        """Whether the eigenvectors of A^H A are known: `filtered` works."""
+        return self.gram is not None or type(self).filtered is not Operator.filtered
+
     def filtered(self, x: Tensor, response: Callable[[Tensor], Tensor]) -> Tensor:
         """f(A^H A) x, f = `response` of the eigenvalues: what spectral solvers do.
 
         TypeError: the eigenvectors of A^H A are not known.
         """
         if self.gram is None:
-            raise TypeError(
-                f"the singular vectors of {self.name} are not known in closed form; daps, dds and "
-                "pigdm serve every linear operator"
-            )
+            raise TypeError(f"the singular vectors of {self.name} are not known in closed form")
         gram = torch.as_tensor(self.gram, dtype=x.dtype, device=x.device)
         none = response(torch.zeros_like(gram.flatten()[:1])).reshape(())
         return none * x + self.adjoint(divided(response(gram) - none, gram) * self(x))

@@ -16,8 +16,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from anomaly_lines import MS, Line, lines
+from anomaly_lines import MS, MS_VOLUMES, MS_WEAK, Line, lines
 from hold_out import hold_out
+from weak_patches import add_lesioned
 
 from diffnet.data import Dataset, foreground_of
 from diffnet.workflow.detection import FILE, detection_of
@@ -43,7 +44,12 @@ class Bench:
     device: str
 
     def dataset(self, name: str) -> Dataset:
-        """The dataset; a copy with test cases where it has none."""
+        """The dataset; a copy with test cases, or with diseased cases, where it has none."""
+        if name == MS_WEAK:
+            copy = self.out / "held_out" / name
+            if not (copy / "cases.csv").is_file():
+                add_lesioned(self.dataset(MS), Dataset.open(self.data / MS_VOLUMES), copy)
+            return Dataset.open(copy)
         found = Dataset.open(self.data / name)
         if found.cases("test"):
             return found

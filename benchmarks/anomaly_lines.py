@@ -38,8 +38,11 @@ class Line:
 
 
 BASELINES = ("intensity_threshold", "blurred_residual", "pca_residual", "dae")
+WEAKLY = {"cdpm": "", "diffusion_anomaly": "", "diffuse_fusion": "diffusion_anomaly"}
 HEALTHY = (*BASELINES, "one_pass", "pddpm", "mddpm")
 MS = "Dataset021_MSPatchAnomaly"
+MS_VOLUMES = "Dataset003_MSBrain"
+MS_WEAK = "Dataset121_MSPatchWeak"  # made of the two
 CHEST = "Dataset015_PneumoniaMNIST"
 XRAY = {"healthy": "class", "normal": "normal"}
 WEAK = {**XRAY, "weak": True}
@@ -47,6 +50,7 @@ NIST = "Dataset008_MedNIST"
 LEFT_OUT = ("Hand", "CXR", "HeadCT")
 EFFORT = {
     MS: {"minutes": 1.2, "every": 2},
+    MS_WEAK: {"minutes": 1.2, "every": 2},
     CHEST: {"minutes": 0.5, "every": 3},
     NIST: {"every": 3},
     "Dataset004_LowDoseCT": {},
@@ -64,18 +68,11 @@ def lines() -> list[Line]:
         Line("lesions", MS, "anomaly", "ano_latent", knobs={"calls": 25}, codec="vq"),
         *claims(),
         *(Line("images", CHEST, "anomaly", r, XRAY) for r in (*BASELINES, "one_pass")),
-        Line("weak labels", CHEST, "anomaly", "cdpm", WEAK, {"calls": 20}),
-        Line("weak labels", CHEST, "anomaly", "diffusion_anomaly", WEAK, {"calls": 20}),
-        Line(
-            "weak labels",
-            CHEST,
-            "anomaly",
-            "diffuse_fusion",
-            WEAK,
-            {"calls": 20},
-            like="diffusion_anomaly",
-        ),
     ]
+    for dataset, settings in ((MS_WEAK, {"weak": True}), (CHEST, WEAK)):
+        for r, like in WEAKLY.items():
+            knobs = {"calls": 20}
+            found.append(Line("weak labels", dataset, "anomaly", r, settings, knobs, like=like))
     for kind in LEFT_OUT:
         unknown, fewer = {"column": "class", "unknown": [kind]}, {"starts": 5, "calls": 10}
         name = f"ddpm_ood, {kind}"

@@ -83,6 +83,14 @@ def test_what_is_measured_fits_the_truth(settings: dict, shape: tuple[int, ...])
     assert float(torch.as_tensor(measurement.noise.std)) == pytest.approx(wanted)
 
 
+def test_photons_are_counted_of_the_image_as_it_is() -> None:
+    """Scanners pad with -1024 HU: a measurement of -1000 there would contradict the image."""
+    units, task = Units(-200.0, 800.0, 1.5), Reconstruction(setting="ct", photons=1e6, views=9)
+    image = torch.full((1, 1, 40, 40), (-1024.0 - units.shift) / units.factor)
+    image[..., 12:28, 12:28] = 0.25
+    assert task.measure(image, units).residual(image).item() == pytest.approx(1, abs=0.1)
+
+
 def test_beams_diverge_as_asked() -> None:
     """Distances are in image widths, the detector sees all of the image, slices lie apart."""
     task = Reconstruction(setting="ct", source=2.0, detector=1.0, arc=360.0, views=8)

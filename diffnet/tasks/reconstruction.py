@@ -155,6 +155,7 @@ class Reconstruction(Task):
                 "reconstruction: photons are counted behind Hounsfield units, which a network that "
                 "is shown the first look does not learn from; set noise instead of photons"
             )
-        attenuation = WATER * (1 + (image * units.factor + units.shift) / 1000).clamp(min=0)
+        # padding below -1000 HU stays below 0, as no object is, so that y is A x of this very image
+        attenuation = WATER * (1 + (image * units.factor + units.shift) / 1000)
         noise = TransmissionNoise(self.photons)
         return from_line_integrals(noise.draw(operator(attenuation)), noise, operator, units)

@@ -15,9 +15,10 @@ from tiny import tiny_plan
 
 from diffnet.data import Volume
 from diffnet.planning import ScalarField, TextField, scalars_of
-from diffnet.workflow.batches import assemble, known_of
+from diffnet.workflow.batches import assemble
 from diffnet.workflow.generate import generate
 from diffnet.workflow.guided import Asked, GuidanceError, asked
+from diffnet.workflow.known import known_of
 from diffnet.workflow.wanted import WantedError, wanted_cases
 
 FIELDS = (

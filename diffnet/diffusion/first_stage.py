@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -24,7 +24,7 @@ class Terms:
     Reconstruction: absolute and square by voxel, spectrum by amplitude of the Fourier transform.
     prior: KL divergence to the standard normal, or the distance to the codebook. features: of the
     discriminator, a perceptual loss that is learned along. adversarial_from: step from which the
-    discriminator plays.
+    discriminator plays. perceptual: of what a pretrained network tells apart.
     """
 
     absolute: float = 1.0
@@ -34,6 +34,7 @@ class Terms:
     adversarial: float = 0.0
     features: float = 0.0
     adversarial_from: int = 0
+    perceptual: float = 0.0
 
 
 class FirstStage(Healing):
@@ -41,13 +42,22 @@ class FirstStage(Healing):
 
     Trained on healthy images it heals by itself, and trained on known ones it tells unknown ones:
     what it has not learned to give back differs. Both are baselines.
+
+    perceptual: a distance of images (B, C, *S) beside those of the terms, which is not learned.
     """
 
     steps: Tensor
     random = False
 
-    def __init__(self, codec: LearnedCodec, terms: Terms, discriminator: nn.Module | None) -> None:
+    def __init__(
+        self,
+        codec: LearnedCodec,
+        terms: Terms,
+        discriminator: nn.Module | None,
+        perceptual: Callable[[Tensor, Tensor], Tensor] | None = None,
+    ) -> None:
         super().__init__()
+        self.perceptual = perceptual
         self.codec, self.terms, self.discriminator = codec, terms, discriminator
         self.register_buffer("steps", torch.zeros((), dtype=torch.long))
 
@@ -65,6 +75,8 @@ class FirstStage(Healing):
         plays = self.discriminator is not None and self.steps >= self.terms.adversarial_from
         self.steps += 1
         loss = loss + self.terms.prior * prior
+        if self.perceptual is not None:
+            loss = loss + self.terms.perceptual * self.perceptual(made, x)
         if plays:
             weights = self.terms.adversarial, self.terms.features
             loss = loss + deceit(self.discriminator, made, x, *weights)

@@ -87,7 +87,7 @@ def configure(
     noise = plan_noise(f, task, s.guess, patch, reasons)
     noise, cascade = _noise_of_form(noise, s, form, patch, reasons)
     training = plan_training(f, task, sized, dims, budget, reasons)
-    steered = bool(s.classes or s.scalars or s.words or task.steers)
+    steered = bool(s.classes or s.scalars or s.words or task.steered)
     training = replace(
         training,
         augment=plan_augment(f, task, reasons),
@@ -187,7 +187,9 @@ def channels(f: Fingerprint, task: Task) -> tuple[int, int]:
     """(channels the network sees beside x_t, channels that are diffused)."""
     given = sum(len(f.roles[role].channels) for role in task.given) + len(task.steers)
     made = 1 if task.makes == "label" else len(f.roles[task.makes].channels)
-    return (task.image_channels(given) if given else 0), task.target_channels(made)
+    outputs = task.target_channels(made)
+    shown = task.image_channels(given) if given else 0
+    return shown + task.earlier * (outputs + 1), outputs
 
 
 def _require_structure(name: str, dims: int, fixed: dict[str, Any]) -> None:

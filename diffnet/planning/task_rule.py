@@ -51,6 +51,12 @@ def plan_task(
             f"the images and targets of {f.dataset} belong to different cases (unpaired), and "
             f"{chosen} learns from pairs; what can be planned is generation of the images"
         )
+    if task.earlier and task.order not in f.numbers:
+        has = nearest(task.order, list(f.numbers)) if f.numbers else "it has no column of numbers"
+        raise PlanError(
+            f"earlier={task.earlier} orders the cases of a group by the numbers in the column "
+            f"{task.order!r} of cases.csv: {has}. Name one with --settings order=COLUMN"
+        )
     reasons.add(
         "task",
         chosen,

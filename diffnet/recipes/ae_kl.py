@@ -9,6 +9,7 @@ from ..diffusion import FirstStage, LearnedCodec, Method, Terms
 from ..networks import PatchDiscriminator
 from ..planning import Configuration
 from .autoencoding import autoencoder
+from .perceptual import PerceptualDistance
 from .recipe import Recipe
 
 
@@ -18,7 +19,8 @@ class AeKl(Recipe):
 
     factor: how many times coarser the codes are than the images. latent: channels of a code. Other
     knobs weigh the terms of the loss (see Terms); features of the discriminator take the place of a
-    downloaded perceptual network. No norm looks beyond a voxel, so that tiles have no seams.
+    downloaded perceptual network, unless `perceptual` names the folder of one. No norm looks beyond
+    a voxel, so that tiles have no seams.
     """
 
     factor: int = 4
@@ -31,6 +33,8 @@ class AeKl(Recipe):
     adversarial: float = 0.01
     features: float = 0.01
     adversarial_from: int = 1000
+    perceptual: str = ""
+    perceptual_weight: float = 0.1
 
     purposes: ClassVar[frozenset[str]] = frozenset({"image", "anomaly", "ood", "reconstruct"})
     encodes: ClassVar[bool] = True
@@ -49,7 +53,9 @@ class AeKl(Recipe):
             self.adversarial,
             self.features,
             self.adversarial_from,
+            self.perceptual_weight,
         )
         plays = self.adversarial > 0 or self.features > 0
         judge = PatchDiscriminator(c.dims, c.target_channels) if plays else None
-        return FirstStage(LearnedCodec(network, c.dims, self.latent), terms, judge)
+        seen = PerceptualDistance(self.perceptual) if self.perceptual else None
+        return FirstStage(LearnedCodec(network, c.dims, self.latent), terms, judge, seen)

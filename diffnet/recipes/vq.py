@@ -9,6 +9,7 @@ from ..diffusion import FirstStage, LearnedCodec, Method, Terms
 from ..networks import Codebook, PatchDiscriminator
 from ..planning import Configuration
 from .autoencoding import autoencoder
+from .perceptual import PerceptualDistance
 from .recipe import Recipe
 
 
@@ -17,7 +18,8 @@ class Vq(Recipe):
     """A first stage: every code is replaced by the nearest of `size` vectors before it is decoded.
 
     factor, latent and the terms of the loss as in ae_kl; commitment weighs the distance of codes to
-    their vectors. The published volumes have 16384 vectors, which few images cannot fill.
+    their vectors; perceptual: as in ae_kl. The published volumes have 16384 vectors, which few
+    images cannot fill.
     """
 
     factor: int = 4
@@ -32,6 +34,8 @@ class Vq(Recipe):
     adversarial: float = 0.1
     features: float = 0.4
     adversarial_from: int = 1000
+    perceptual: str = ""
+    perceptual_weight: float = 0.1
 
     purposes: ClassVar[frozenset[str]] = frozenset({"image", "anomaly", "ood", "reconstruct"})
     encodes: ClassVar[bool] = True
@@ -54,10 +58,12 @@ class Vq(Recipe):
             self.adversarial,
             self.features,
             self.adversarial_from,
+            self.perceptual_weight,
         )
         plays = self.adversarial > 0 or self.features > 0
         judge = PatchDiscriminator(c.dims, c.target_channels) if plays else None
         codec = LearnedCodec(
             network, c.dims, self.latent, Codebook(self.size, self.latent, self.decay)
         )
-        return FirstStage(codec, terms, judge)
+        seen = PerceptualDistance(self.perceptual) if self.perceptual else None
+        return FirstStage(codec, terms, judge, seen)

@@ -22,12 +22,15 @@ class Generation(Task):
     what: images, labels (maps alone), or pairs (an image and its map at once). maps: label maps
     (labelsTr) say what is where. classes: number of label values, background included (the planner
     sets it). Maps are one-hot with values -0.5 and 0.5, made or given; a given map that is 0
-    everywhere means that none is given.
+    everywhere means that none is given. earlier: how many images before it are shown of an image's
+    series: the cases of its group, in the order of the numbers in the column `order`.
     """
 
     what: str = "images"
     maps: bool = False
     classes: int = 2
+    earlier: int = 0  # type: ignore[misc]
+    order: str = "frame"  # type: ignore[misc]
 
     name: ClassVar[str] = "generation"
     metrics: ClassVar[tuple[str, ...]] = ("mmd", "fid", "precision_recall", "ms_ssim")
@@ -37,6 +40,10 @@ class Generation(Task):
             raise ValueError(f"generation makes {', '.join(WHAT)}; what={self.what!r} is unknown")
         if self.maps and self.what != "images":
             raise ValueError(f"maps=true gives label maps, and what={self.what} makes them: choose")
+        if self.earlier < 0:
+            raise ValueError(f"earlier={self.earlier}: 0 or more images before one can be shown")
+        if self.earlier and (self.maps or self.what == "pairs"):
+            raise ValueError("earlier=N shows images or maps alone, without maps=true and pairs")
 
     @classmethod
     def variants(cls) -> list[Task]:
@@ -56,7 +63,7 @@ class Generation(Task):
 
     @property
     def offers(self) -> frozenset[str]:  # type: ignore[override]
-        return frozenset({"label", "scalars", "text", *(("image",) if self.maps else ())})
+        return frozenset({"label", "scalars", "text", *(("image",) if self.steered else ())})
 
     def target_channels(self, made: int) -> int:
         return {"images": made, "labels": self.classes, "pairs": made + self.classes}[self.what]
@@ -83,4 +90,4 @@ class Generation(Task):
         return torch.cat([image, scores.argmax(1, keepdim=True).to(x.dtype)], 1)
 
     def _shown(self, indices: Tensor) -> Tensor:
-        return (2 * one_hot(indices, self.classes) - 1) * SIZE
+        return one_hot(indices, self.classes, -SIZE, SIZE)

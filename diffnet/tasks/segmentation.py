@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from .task import Task
 
@@ -33,13 +33,18 @@ class Segmentation(Task):
 
     def as_target(self, array: Tensor) -> Tensor:
         """(B, 1, *S) class indices to (B, classes, *S)."""
-        return (2 * one_hot(array, self.classes) - 1) * SIZE
+        return one_hot(array, self.classes, -SIZE, SIZE)
 
     def as_result(self, x: Tensor, given: Tensor | None = None) -> Tensor:
         """(B, classes, *S) to the index of the likeliest class, (B, 1, *S)."""
         return x.argmax(1, keepdim=True)
 
 
-def one_hot(array: Tensor, classes: int) -> Tensor:
-    """(B, 1, *S) class indices to (B, classes, *S), 1 in the channel of the class."""
-    return F.one_hot(array[:, 0].long(), classes).movedim(-1, 1).float()
+def one_hot(array: Tensor, classes: int, low: float = 0.0, high: float = 1.0) -> Tensor:
+    """(B, 1, *S) class indices to (B, classes, *S): `high` in the channel of the class, else `low`.
+
+    RuntimeError: an index that is no class.
+    """
+    size = (len(array), classes, *array.shape[2:])
+    empty = torch.full(size, low, device=array.device)
+    return empty.scatter_(1, array.long(), high)

@@ -43,20 +43,20 @@ def predict(
     run: the run folder that training left, or a copy of it; or the folder of all folds, which then
     answer together. out: folder for the results, with summary.json. scans: folder with scans, one
     scan, or a dataset folder, whose test cases are then predicted; for generation from label maps,
-    these. output: mean (the expected image), sample (one plausible image) or samples (several, with
-    their mean in the folder and standard deviation in std/); default as planned. samples: how many;
-    default as planned, else 8. steps: network calls of one sample; default as calibrated, else as
-    planned. sampler: how noise becomes an image; default alike. seed: of the noise; each case has
-    its own. device: auto, cpu, cuda, mps. overlap: share of a window that its neighbour covers,
-    where a scan does not fit in memory. simulate: scans are complete; make of them what is given
-    (coarse, noisy, with holes). masks: folder with a mask for each scan, not 0 inside the holes to
-    inpaint. cases: how many images to generate. labels: classes to generate; default all in turn.
-    conditions: of what is generated or edited, as column=value; what is not said is left open.
-    rows: a csv with a row for every image to generate and a column for each condition. guidance:
-    how much stronger conditions act, 1 is as learned. guidance_interval: the lowest and highest
-    noise level where it acts. refuse_copies: the dataset folder of the training; an image nearer to
-    a training image than held-out ones are is drawn again, at last left out. trust_range: predict
-    although intensities look like another unit.
+    these; for series, the images that go before. output: mean (the expected image), sample (one
+    plausible image) or samples (several, with their mean in the folder and standard deviation in
+    std/); default as planned. samples: how many; default as planned, else 8. steps: network calls
+    of one sample; default as calibrated, else as planned. sampler: how noise becomes an image;
+    default alike. seed: of the noise; each case has its own. device: auto, cpu, cuda, mps. overlap:
+    share of a window that its neighbour covers, where a scan does not fit in memory. simulate:
+    scans are complete; make of them what is given (coarse, noisy, with holes). masks: folder with a
+    mask for each scan, not 0 inside the holes to inpaint. cases: how many images to generate.
+    labels: classes to generate; default all in turn. conditions: of what is generated or edited, as
+    column=value; what is not said is left open. rows: a csv with a row for every image to generate
+    and a column for each condition. guidance: how much stronger conditions act, 1 is as learned.
+    guidance_interval: the lowest and highest noise level where it acts. refuse_copies: the dataset
+    folder of the training; an image nearer to a training image than held-out ones are is drawn
+    again, at last left out. trust_range: predict although intensities look like another unit.
 
     Example:
         diffnet predict runs/2d-edm -i scans -o results --output samples --samples 4

@@ -32,15 +32,22 @@ def makes_images(run: Run, scans: Path | None, wish: dict[str, Any]) -> bool:
 def made(
     run: Run, out: Path, scans: Path | None, wish: dict[str, Any], how: dict[str, Any]
 ) -> Predictions:
-    """Images of what is wished for; scans: label maps. UserError: a wish that does not fit."""
+    """Images of what is wished for; scans: label maps, or images that go before. UserError: a wish
+    that does not fit.
+    """
     from ..workflow.from_maps import generate_from_maps
     from ..workflow.generate import generate
+    from ..workflow.generate_series import generate_series, starts_of
     from ..workflow.guided import asked
 
     conditions = wish["conditions"] or ()
     how = {**how, "guidance": asked(wish["guidance"], wish["interval"]), "conditions": conditions}
     how["guard"] = guard_of(run, wish["refuse_copies"])
     with progress("generate", "image") as move:
+        if run.task.earlier:
+            how |= {"labels": wish["labels"] or (), "rows": wish["rows"], "progress": move}
+            starts = None if scans is None else starts_of(run, Path(scans))
+            return generate_series(run, out, wish["cases"], starts=starts, **how)
         if scans is not None:
             _refuse_numbers(wish)
             return generate_from_maps(run, maps_of(run, Path(scans)), out, progress=move, **how)
@@ -87,7 +94,7 @@ def refuse_scans(
     from ..data import UserError
 
     given = {
-        "-i": scans is not None and not run.task.steers,
+        "-i": scans is not None and not run.task.steered,
         "--masks": masks is not None,
         "--simulate": simulate,
         "--output": output not in (None, "sample"),

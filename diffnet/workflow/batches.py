@@ -12,15 +12,15 @@ from torch.utils.data import DataLoader, Dataset
 
 from ..data import LinearGuess, Store
 from ..diffusion import Batch, Condition
-from ..planning import Configuration, Plan, scalars_of
+from ..planning import Configuration
 from ..tasks import Task
 from .augment import Augmentation
+from .earlier import EARLIER, THERE, Before, following, stacked
 from .guessing import guessed
+from .known import Known
 from .shown import COARSE, NOISED, SLAB, middle_of, part_on_grid, refining, slices_of
-from .texts import read_texts
 
 Arrays = dict[str, np.ndarray]
-Known = dict[str, dict[str, np.ndarray]]
 MEMORY = 1 << 30  # bytes of decompressed cases that one reading process may keep
 
 
@@ -31,7 +31,8 @@ class Patches(Dataset):
 
     Where the configuration shows slabs, roles are (B, slab C, *patch), slice by slice, and "slab"
     says so. Where it refines, "coarse" (B, C, *patch) is the coarse image, from the grid beside the
-    store's, with noise of which "noised" (B,) is the share of the planned one.
+    store's, with noise of which "noised" (B,) is the share of the planned one. `before`: case ->
+    cases whose images are shown as "earlier", see `stacked`.
 
     What a step holds depends on (seed, rank, step) only: a run that resumes at a step sees what it
     would have seen. `roles` are read from the store; values outside a volume are its edge's.
@@ -47,6 +48,7 @@ class Patches(Dataset):
     rank: int = 0
     batch_size: int | None = None
     known: Known = field(default_factory=dict)
+    before: Before = field(default_factory=dict)
     _kept: dict[tuple[str, str], np.ndarray] = field(default_factory=dict)
     _bytes: int = 0
 
@@ -55,12 +57,14 @@ class Patches(Dataset):
         n = self.batch_size or self.configuration.training.batch_size
         drawn = [self._example(generator) for _ in range(n)]
         refines, depth = self.configuration.cascade is not None, self.configuration.slab
-        moved = [*self.roles, COARSE] if refines else self.roles
+        moved = [*self.roles, *[COARSE] * refines, *[EARLIER] * bool(self.before)]
         arrays = {r: np.stack([d[r] for d in drawn]) for r in moved}
         if self.augmentation is not None:
             arrays = self.augmentation(arrays, generator)
         if refines:
             arrays[NOISED] = np.stack([d[NOISED] for d in drawn])
+        if self.before:
+            arrays[THERE] = np.stack([d[THERE] for d in drawn])
         if depth > 1:
             arrays[SLAB] = np.asarray(depth)
         if self.class_of:
@@ -75,6 +79,13 @@ class Patches(Dataset):
         found = {role: self._read(case, role, region, padding) for role in self.roles}
         if self.configuration.cascade is not None:
             found |= self._coarse(case, region, padding, generator)
+        if self.before:
+            role = self.roles[0]
+            parts = [
+                self._read(name, role, region, padding) if name else None
+                for name in self.before[case]
+            ]
+            found |= stacked(parts, found[role])
         if self.class_of:
             found["label_index"] = np.asarray(self.class_of[case])
         return found | {name: of[case] for name, of in self.known.items()}
@@ -200,6 +211,8 @@ def assemble(
     condition = with_known(condition, arrays, condition.label)
     if guess is not None:
         condition = replace(condition, source=guessed(guess, given, target))
+    if EARLIER in arrays:
+        condition = following(condition, arrays[EARLIER], arrays[THERE], task)
     if COARSE in arrays:
         condition = refining(condition, arrays[COARSE].float(), arrays[NOISED])
     return Batch(target.float(), condition)
@@ -269,24 +282,3 @@ def left_right(c: Configuration) -> int | None:
 def roles_of(task: Task) -> list[str]:
     """What training reads from the store: the made role, and given ones that are not simulated."""
     return list(dict.fromkeys([task.makes, *task.beside, *task.given, *task.steers]))
-
-
-def class_indices(plan: Plan, fields: dict[str, dict[str, str]]) -> dict[str, int]:
-    """Case -> class index; a case without a value gets the index after the last class."""
-    if plan.class_field is None:
-        return {}
-    order = {value: i for i, value in enumerate(plan.class_values)}
-    return {c: order.get(f.get(plan.class_field, ""), len(order)) for c, f in fields.items()}
-
-
-def known_of(plan: Plan, fields: dict[str, dict[str, str]]) -> Known:
-    """What columns of cases.csv say beside the class, as the network takes it."""
-    found: Known = {}
-    if plan.scalars:
-        found["scalars"] = {
-            c: np.asarray(scalars_of(plan.scalars, f), np.float32) for c, f in fields.items()
-        }
-    if plan.text is not None:
-        said = [f.get(plan.text.name, "") for f in fields.values()]
-        found["text"] = dict(zip(fields, read_texts(plan.text, said), strict=True))
-    return found

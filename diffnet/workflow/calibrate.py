@@ -94,7 +94,7 @@ class _Job:
     def __post_init__(self) -> None:
         self.c, self.task = self.run.configuration, self.run.task
         self._before = self.state.seconds
-        shown = self.task.given or self.task.steers or self.c.cascade
+        shown = self.task.given or self.task.steered or self.c.cascade
         self.paired = bool(shown)  # so that there is a posterior of its own for each example
 
     def done(self) -> Calibration:

@@ -9,11 +9,13 @@ import torch
 
 from ..data import Store, UserError
 from ..diffusion import Batch, Diffusion
-from .batches import Feed, Patches, class_indices, known_of, roles_of
+from .batches import Feed, Patches, roles_of
 from .calibrate_search import Walks, sampler_of
 from .drawing import Drawing
 from .draws import precision, wrapping
+from .earlier import earlier_of
 from .held_out import fixed_batches
+from .known import class_indices, known_of
 from .run import Run
 
 OPTIMISTIC = "no case was held out, so that this was measured on training cases: optimistic"
@@ -59,6 +61,7 @@ class Examples:
             augmentation=None,
             batch_size=count,
             known=known_of(plan, fields),
+            before=earlier_of(task, self.store, self.cases, self.run.configuration),
         )
         return fixed_batches(Feed(patches, 0, self.device), task, plan.guess, 1)[0]
 

@@ -16,14 +16,16 @@ from ..planning import Plan
 from ..recipes import Recipe, find_recipe
 from ..tasks import TASKS, Task
 from .augment import Augmentation
-from .batches import Feed, Known, Patches, assemble, left_right, roles_of
+from .batches import Feed, Patches, assemble, left_right, roles_of
 from .checkpoint import load_checkpoint, save_checkpoint
 from .columns import duration
 from .detection_calibration import calibrate
 from .distributed import Processes
+from .earlier import earlier_of
 from .first_stage import take_codec
 from .held_out import LABEL, HeldOut, fixed_batches, look, with_weights
 from .journal import Journal
+from .known import Known
 from .overfitting import overfitting
 from .peak import forget_peak, peak_memory_mb
 from .previous import keep_previous
@@ -179,7 +181,7 @@ class Fit:
         names, across = self.c.training.augment, left_right(self.c)
         augmentation = Augmentation(names, self.c.patch, self.task.makes, across)
         share = self.built.forgets(self.c)
-        forget = Forgotten(self.c.classes, bool(self.task.steers))
+        forget = Forgotten(self.c.classes, self.task.steered)
         for arrays in self._feed(self.train_cases, augmentation).tensors(first):
             batch = assemble(arrays, self.task, self.plan.guess, arrays.get(LABEL))
             yield replace(batch, condition=forget.by_chance(batch.condition, share))
@@ -197,6 +199,7 @@ class Fit:
             self.seed,
             self.processes.rank if rank is None else rank,
             known=self.known,
+            before=earlier_of(self.task, self.store, cases, self.c),
         )
         return Feed(patches, self.workers if augmentation else 0, self.processes.device)
 

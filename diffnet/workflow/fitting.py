@@ -10,11 +10,11 @@ from typing import Any
 from ..data import Dataset, Store, UserError
 from ..planning import Configuration, Plan
 from ..recipes import find_recipe
-from .batches import known_of
 from .distributed import Processes
 from .first_stage import with_codec
 from .fit import Fit
 from .gate import pass_gate
+from .known import known_of
 from .learnable import classes_of, learnable
 from .preprocess import preprocess
 from .previous import previous_run

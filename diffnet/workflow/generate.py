@@ -70,7 +70,7 @@ def generate(
     settings |= {"refuse_copies": guard.threshold} if guard else {}
     key = settings_key(run, {**settings, "cases": None})
     folder = MadeFolder(ledger.folder, run.plan, labelled=bool(run.task.beside))
-    job = _Job(run, method, drawing, folder, key, place, guard)
+    job = Making(run, method, drawing, folder, key, place, guard)
     at_once = AT_ONCE if run.configuration.dims == 2 else 1
     fresh = 0
     for first in range(0, len(order), at_once):
@@ -112,7 +112,7 @@ def _whole(order: Sequence[Wanted], first: int, count: int) -> tuple[Wanted, ...
 
 
 @dataclass(frozen=True)
-class _Job:
+class Making:
     """What all batches of one call share."""
 
     run: Run
@@ -142,11 +142,15 @@ class _Job:
         size = c.shape if c.dims == 3 else c.shape[1:]
         like = torch.zeros(len(some), c.target_channels, *size, device=self.device)
         condition = condition_of(run.task, some, self.device)
-        if run.task.steers:  # a map that is 0 everywhere is one that is not given
-            empty = torch.zeros(len(some), c.image_channels, *size, device=self.device)
-            condition = replace(condition, image=empty)
+        if run.task.steered:
+            condition = replace(condition, image=self.shown(len(some), size))
         seeds = case_seeds(batch, self.drawing)
         return draw(self.method, like, condition, self.drawing, c, seeds)
+
+    def shown(self, count: int, size: Sequence[int]) -> Tensor:
+        """(count, C, *size) of the images that steer: 0 everywhere is one that is not given."""
+        c = self.run.configuration
+        return torch.zeros(count, c.image_channels, *size, device=self.device)
 
     def _kept(self, name: str, x: Tensor, calls: int, windows: bool) -> Done:
         """Written, unless it is a copy."""

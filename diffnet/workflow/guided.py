@@ -44,7 +44,7 @@ def guided(method: Method, run: Run, wish: Asked | None) -> Method:
     if isinstance(method, Cascade):
         return method.each(lambda step, own: guided(step, own, wish))
     c, task = run.configuration, run.task
-    known = bool(c.classes or c.scalars or c.words or task.steers)
+    known = bool(c.classes or c.scalars or c.words or task.steered)
     if wish is not None and wish.weight != 1:
         if not isinstance(method, Diffusion):
             raise GuidanceError(f"the recipe {run.card['recipe']['name']} cannot be guided")
@@ -57,7 +57,7 @@ def guided(method: Method, run: Run, wish: Asked | None) -> Method:
             )
     if not isinstance(method, Diffusion):
         return method
-    forget = Forgotten(c.classes, bool(task.steers))
+    forget = Forgotten(c.classes, task.steered)
     own = method.recommended
     if wish is not None:
         own = replace(own, weight=wish.weight, low=wish.low or 0.0, high=wish.high)

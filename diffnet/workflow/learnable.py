@@ -8,7 +8,7 @@ from dataclasses import replace
 from ..data import Case, Dataset, UserError
 from ..planning import Plan
 from ..tasks import TASKS, Anomaly, Task
-from .batches import class_indices
+from .known import class_indices
 from .preprocess import is_read
 from .splits import Split
 

@@ -77,7 +77,7 @@ def trained(
     warm_up(c.dims, device)
     before = begin(device)
     trainer = Trainer(trial.build(), c.training)
-    paired = bool(trial.task.steers or trial.task.given)
+    paired = bool(trial.task.steered or trial.task.given)
     size, seconds = c.training.batch_size, []
     held_out = [random_batch(c, size, device, paired)]
     for _ in range(FIRST + steps):

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 from ..data import Case, Dataset
 from .evaluate import evaluate
 from .evaluation import Evaluation
 from .from_maps import generate_from_maps
 from .generate import generate
+from .generate_series import generate_series, in_order
 from .predict import predict
 from .run import Run
 
@@ -36,6 +39,9 @@ def validate(
         if not maps:
             return None
         generate_from_maps(run, maps, out, device=device, progress=progress)
+    elif run.task.earlier:
+        starts, many = begun(run, dataset)
+        generate_series(run, out, many, starts=starts, device=device, progress=progress)
     elif not run.task.scanned:
         generate(run, out, _made(dataset), device=device, progress=progress)
     else:
@@ -79,6 +85,19 @@ def held_out_maps(run: Run, dataset: Dataset) -> dict[str, Path]:
     held = set(run.card["cases"]["val"])
     cases = [c for c in dataset.cases("train") if c.id in held and "label" in c.files]
     return {c.id: c.files["label"][0] for c in cases[: 2 * MOST_CASES]}
+
+
+def begun(run: Run, dataset: Dataset) -> tuple[dict[str, list[tuple[Path, ...]]], int]:
+    """(the first images of the held-out series, how many are to follow each): as many as a usual
+    series still has, at most 64 in all.
+    """
+    held, role = set(run.card["cases"]["val"]), run.task.makes
+    cases = [c for c in dataset.cases("train") if c.id in held and role in c.files]
+    series = list(in_order(cases, role, run.task.order).values())
+    first = [files[: run.task.earlier] for files in series][:MADE]
+    usual = int(np.median([len(files) for files in series])) if series else MADE
+    many = max(1, min(usual - run.task.earlier, MADE // max(len(first), 1)))
+    return {f"series{k:02d}": files for k, files in enumerate(first, 1)}, many
 
 
 def _made(dataset: Dataset) -> int:

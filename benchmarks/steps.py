@@ -4,8 +4,8 @@
 
 Prints, for seven U-Nets in 2-D and 3-D, processor seconds of one step (forward, backward, AdamW;
 the fastest of several) beside what `diffnet.planning.budget` foretells without its slack, then the
-constants that fit these measurements best. It is processor time of one thread, so that other work
-on the machine disturbs little.
+constants that fit these measurements best; and what more classes of a label map cost. It is
+processor time of one thread, so that other work on the machine disturbs little.
 """
 
 from __future__ import annotations
@@ -17,10 +17,22 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from diffnet.networks import UNet
+from diffnet.diffusion import (
+    Batch,
+    Condition,
+    DiceCrossEntropy,
+    Diffusion,
+    LogNormal,
+    NetworkDenoiser,
+    Objective,
+    Original,
+    VarianceExploding,
+)
+from diffnet.networks import Probabilities, UNet
 from diffnet.planning import NetworkPlan, Workload, training_memory
-from diffnet.planning.budget import CORE_FLOP, CORE_STEP, CORE_VALUE
+from diffnet.planning.budget import CORE_DIFFUSED, CORE_FLOP, CORE_STEP, CORE_VALUE
 from diffnet.planning.network_walk import kept_values
+from diffnet.tasks import Generation
 
 IN_CHANNELS, OUT_CHANNELS = 3, 1
 WHAT = ("an operation", "a kept number", "a step")
@@ -87,6 +99,43 @@ def step_seconds(row: Row, repeats: int) -> float:
     return min(spent[1:])
 
 
+def class_seconds(repeats: int, few: int = 4, many: int = 54) -> float:
+    """Seconds of a step for each further number that is diffused, beyond what its convolutions
+    take: label maps of 48^3 voxels with few and with many classes, from class indices on.
+    """
+    spent, foretold = [], []
+    for classes in (few, many):
+        row = Row(3, (48, 48, 48), (16, 32, 64), 1, 1)
+        p = row.plan
+        shape = (p.widths, p.strides, p.kernels, p.attention, p.blocks)
+        net = Probabilities(UNet(3, classes, classes, *shape))
+        process = VarianceExploding(0.02, 80.0)
+        denoiser = NetworkDenoiser(net, process, Original((0.5,)), centred=False)
+        loss = DiceCrossEntropy(dice=0.0, square=0.0)
+        levels = LogNormal(-1.0, 1.2, 0.02, 80.0, 0.0)
+        method = Diffusion(denoiser, Objective(levels, loss=loss), None)
+        optimiser = torch.optim.AdamW(method.parameters(), 1e-3)
+        index, task = (
+            torch.randint(classes, (1, 1, *row.patch)),
+            Generation("labels", False, classes),
+        )
+        seconds = []
+        for _ in range(repeats + 1):
+            start = time.process_time()
+            optimiser.zero_grad()
+            for _, value in method.losses(Batch(task.as_target(index), Condition())):
+                value.backward()
+            optimiser.step()
+            seconds.append(time.process_time() - start)
+        spent.append(min(seconds[1:]))
+        work = Workload(classes, classes, row.patch, 1)
+        kept = kept_values(p, classes, row.patch)
+        operations = 3 * training_memory(p, work).operations
+        foretold.append(CORE_FLOP * operations + CORE_VALUE * kept)
+    rest = spent[1] - spent[0] - foretold[1] + foretold[0]
+    return rest / ((many - few) * 48**3)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=4)
@@ -103,6 +152,9 @@ def main() -> None:
     fit = np.linalg.lstsq(costs * weight[:, None], measured * weight, rcond=None)[0]
     texts = [f"{value:.3g} s {what}" for value, what in zip(fit, WHAT, strict=True)]
     print("best fit:", ", ".join(texts))
+    print(
+        f"{class_seconds(repeats):.3g} s a number that is diffused; planned {CORE_DIFFUSED:.3g} s"
+    )
 
 
 if __name__ == "__main__":

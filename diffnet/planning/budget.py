@@ -10,6 +10,9 @@ GIGABYTE = 1e9
 # Seconds a core for a floating-point operation, for a number kept for the backward pass, and for a
 # step: least squares over seven U-Nets, within 4 % (benchmarks/steps.py; one core with AVX-512).
 CORE_FLOP, CORE_VALUE, CORE_STEP = 4.9e-12, 2.6e-9, 0.022
+# Of a step, for a number that is diffused: noise, loss and their way back. It counts where there
+# are many channels, as in label maps of many classes (benchmarks/steps.py).
+CORE_DIFFUSED = 7e-8
 SLACK = 1.25  # for cores that are slower or shared
 # A step in bf16 against fp32 on a processor that multiplies bf16 (benchmarks/networks.py).
 CORE_HALF = {2: 0.67, 3: 0.55}
@@ -92,10 +95,15 @@ class Budget(Record):
     def seconds(self) -> float:
         return 60 * (self.minutes or DEFAULT_MINUTES[self.kind])
 
-    def call_seconds(self, operations: float, values: float, dims: int) -> float:
-        """One forward pass. operations: floating-point; values: numbers it leaves behind."""
+    def call_seconds(
+        self, operations: float, values: float, dims: int, diffused: float = 0.0
+    ) -> float:
+        """One forward pass. operations: floating-point; values: numbers it leaves behind; diffused:
+        numbers that it estimates.
+        """
         if self.on_cpu:
-            work = SLACK * (CORE_FLOP * operations + CORE_VALUE * values / 3)
+            work = CORE_FLOP * operations + (CORE_VALUE * values + CORE_DIFFUSED * diffused) / 3
+            work *= SLACK
             work *= self.time_ratio * (CORE_HALF[dims] if self.half else 1.0)
             return work / (self.cores * (TOGETHER if self.cores > 1 else 1.0))
         gigabytes = self.gpu_memory_gb or DEFAULT_MEMORY_GB["cuda"]
@@ -103,9 +111,16 @@ class Budget(Record):
         return self.time_ratio * operations / (GPU_USE[dims] * PEAK_FLOPS[size])
 
     def step_seconds(
-        self, operations: float, values: float, dims: int, again: bool = False
+        self,
+        operations: float,
+        values: float,
+        dims: int,
+        again: bool = False,
+        diffused: float = 0.0,
     ) -> float:
         """One training step: forward, twice that backward; `again`: one more, checkpointing."""
         passes = 4 if again else 3
         fixed = SLACK * CORE_STEP if self.on_cpu else GPU_STEP
-        return self.time_ratio * fixed + passes * self.call_seconds(operations, values, dims)
+        return self.time_ratio * fixed + passes * self.call_seconds(
+            operations, values, dims, diffused
+        )

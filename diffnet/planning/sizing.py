@@ -201,9 +201,14 @@ def _costed(
     work = Workload(need.inputs, need.outputs, patch, batch, need.classes, precision=need.precision)
     memory = training_memory(network, work, AVERAGES)
     values = kept_values(replace(network, checkpointing=False), need.inputs, patch)
-    call = budget.call_seconds(memory.operations, values, need.dims)
+    diffused = need.outputs * prod(patch)
+    call = budget.call_seconds(memory.operations, values, need.dims, diffused)
     seconds = budget.step_seconds(
-        memory.operations * batch, values * batch, need.dims, network.checkpointing
+        memory.operations * batch,
+        values * batch,
+        need.dims,
+        network.checkpointing,
+        diffused * batch,
     )
     possible = int(TRAINING_SHARE * budget.seconds / seconds)
     return Size(network, patch, batch, seconds, call, memory, wanted, possible, 1)

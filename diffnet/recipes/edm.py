@@ -49,9 +49,11 @@ class EDM(Recipe):
 
     def _of_labels(self, c: Configuration, process: VarianceExploding, levels: LogNormal) -> Method:
         """E[x_0 | x_t] of a one-hot map is the classes' probabilities: the network says them
-        outright, and is judged by Dice and cross-entropy. Values +-0.5 have std 0.5 about zero.
+        outright, and is judged by cross-entropy; where no samples are to be drawn, by Dice as well,
+        which favours the one likeliest map. Values +-0.5 have std 0.5 about zero.
         """
         network = Probabilities(self.network(c))
         denoiser = NetworkDenoiser(network, process, Original((0.5,)), centred=False)
-        objective = Objective(levels, loss=DiceCrossEntropy(square=0.0))
+        dice = 0.0 if c.sampling.output == "sample" else 1.0
+        objective = Objective(levels, loss=DiceCrossEntropy(dice=dice, square=0.0))
         return Diffusion(denoiser, objective, planned_sampler(c))

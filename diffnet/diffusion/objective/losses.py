@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -67,20 +68,27 @@ class DiceCrossEntropy(Loss):
     smallest: float = 1e-5
 
     def __call__(self, estimate: Tensor, target: Tensor, scale: Tensor) -> Tensor:
-        p = (estimate.float() / (2 * self.size) + 0.5).clamp(self.smallest, 1 - self.smallest)
-        truth = target.float() / (2 * self.size) + 0.5
-        overlap = (p * truth).flatten(2).sum(2)
-        total = (p + truth).flatten(2).sum(2)
-        dice = 1 - (2 * overlap + 1) / (total + 1)
-        entropy = -(truth * p.log())
-        if target.shape[1] == 1:
-            entropy = entropy - (1 - truth) * (1 - p).log()
-        entropy = entropy.sum(1).flatten(1).mean(1)
-        square = ((estimate - target) / (2 * self.size)).float().square().flatten(1).mean(1)
-        weight = scale.float().square().mean(1)
-        return weight * (
-            self.dice * dice.mean(1) + self.cross_entropy * entropy + self.square * square
-        )
+        # With many classes each line here costs as much as the network: no more than is needed.
+        p = self._chance(estimate).clamp(self.smallest, 1 - self.smallest)
+        truth = self._chance(target)
+        loss = p.new_zeros(len(p))
+        if self.dice:
+            overlap = (p * truth).flatten(2).sum(2)
+            total = p.flatten(2).sum(2) + truth.flatten(2).sum(2)
+            loss = loss + self.dice * (1 - (2 * overlap + 1) / (total + 1)).mean(1)
+        if self.cross_entropy:
+            entropy = (truth * p.log()).flatten(1).sum(1)
+            if target.shape[1] == 1:
+                entropy = entropy + ((1 - truth) * (1 - p).log()).flatten(1).sum(1)
+            loss = loss - self.cross_entropy * entropy / p[0, 0].numel()
+        if self.square:
+            square = ((estimate - target) / (2 * self.size)).float().square().flatten(1).mean(1)
+            loss = loss + self.square * square
+        return scale.float().square().mean(1) * loss
+
+    def _chance(self, x: Tensor) -> Tensor:
+        """0 and 1 where x is -size and size."""
+        return torch.add(x.new_tensor(0.5, dtype=torch.float32), x.float(), alpha=0.5 / self.size)
 
 
 LOSSES: dict[str, type[Loss]] = {

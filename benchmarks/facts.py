@@ -1,9 +1,11 @@
-"""Two facts that decide plans, from the runs of regret.py: sigma_max in 3-D, and the residual form.
+"""Facts that decide plans, from the runs of regret.py: sigma_max in 3-D, and the residual form.
 
-    python benchmarks/facts.py --data D --work W --out FOLDER [--facts sigma residual]
+    python benchmarks/facts.py --data D --work W --out FOLDER [--facts sigma exact residual]
 
 sigma: a 3-D generator with sigma_max from the spectrum against EDM's 80, and with levels in
 training that reach it: how the means of made volumes spread, which is what the largest mode does.
+exact: no network at all: volumes are taken to be Gaussian with the covariance of the real ones, and
+the planned sampler walks with the exact denoiser from several sigma_max in several calls.
 residual: learning curves with and without the residual form, in equal time. Prints tables, writes
 plots into FOLDER. Needs the runs that regret.py trains (same --data, --work, --minutes).
 """
@@ -17,9 +19,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from studies import AUTO, STUDIES, Place
 
-from diffnet.data import Volume
+from diffnet.data import Store, Volume
+from diffnet.diffusion import UniPC
 
 DEEP = "Dataset002_ACDC-generation"
 PAIRS = ("Dataset013_MSBrainSlices2D", "Dataset004_LowDoseCT")
@@ -51,6 +55,55 @@ def sigma_fact(place: Place, out: Path) -> None:
 
 def _means(files) -> np.ndarray:
     return np.asarray([Volume.read(f).array.mean() for f in files])
+
+
+def exact_fact(place: Place) -> None:
+    """Modes of the covariance are walked one by one: an exact denoiser mixes none."""
+    c = place.run(AUTO).configuration
+    modes = _modes(place, c.patch)
+    spectral = c.noise.sigma_max
+    print(
+        "| calls | sigma_max | std made / real of modes 1, 2, 5, 20 | distance, of the data's std |"
+    )
+    print("|---|---|---|---|")
+    for calls in (10, 20, 40):
+        for high in (20.0, 40.0, 80.0, spectral, 2 * spectral):
+            made = _walked(modes, calls, c.noise.sigma_min, high)
+            ratio = made / np.sqrt(modes)
+            told = ", ".join(f"{ratio[k]:.2f}" for k in (0, 1, 4, 19))
+            distance = math.sqrt(((made - np.sqrt(modes)) ** 2).sum() / modes.sum())
+            print(f"| {calls} | {high:.3g} | {told} | {distance:.3f} |")
+
+
+def _modes(place: Place, patch: Sequence[int]) -> np.ndarray:
+    """Eigenvalues of the covariance of all prepared volumes, falling; those above rounding."""
+    (folder,) = (place.paths.folder / "preprocessed").iterdir()
+    store = Store(folder)
+    volumes = np.stack([_centred(store.read(n, "image")[0], patch) for n in store.cases()])
+    volumes = volumes.reshape(len(volumes), -1).astype(np.float64)
+    volumes -= volumes.mean(0)
+    found = np.linalg.eigvalsh(volumes @ volumes.T / (len(volumes) - 1))[::-1]
+    return found[: len(volumes) - 1].copy()
+
+
+def _centred(array: np.ndarray, patch: Sequence[int]) -> np.ndarray:
+    """The middle of the volume; edges repeated where it is smaller."""
+    lack = [max(p - n, 0) for p, n in zip(patch, array.shape, strict=True)]
+    array = np.pad(array, [(k // 2, k - k // 2) for k in lack], mode="edge")
+    first = [(n - p) // 2 for p, n in zip(patch, array.shape, strict=True)]
+    return array[tuple(slice(a, a + p) for a, p in zip(first, patch, strict=True))]
+
+
+def _walked(modes: np.ndarray, calls: int, low: float, high: float) -> np.ndarray:
+    """Std of what UniPC makes of each mode from noise of std `high`, log-uniform levels."""
+    variance = torch.from_numpy(modes)
+    levels = np.geomspace(high, low, calls).tolist()
+
+    def view(z: torch.Tensor, r: float) -> torch.Tensor:
+        return z * variance / (variance + r * r)
+
+    *_, (_, made) = UniPC().advance(view, torch.full_like(variance, high), levels)
+    return made.numpy()
 
 
 def residual_fact(places: Sequence[Place], out: Path) -> None:
@@ -109,11 +162,13 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=1.25)
-    parser.add_argument("--facts", nargs="*", default=["sigma", "residual"])
+    parser.add_argument("--facts", nargs="*", default=["sigma", "exact", "residual"])
     given = parser.parse_args()
     places = {s.name: Place(s, given.data, given.work, given.minutes) for s in STUDIES}
     if "sigma" in given.facts:
         sigma_fact(places[DEEP], given.out)
+    if "exact" in given.facts:
+        exact_fact(places[DEEP])
     if "residual" in given.facts:
         residual_fact([places[n] for n in PAIRS], given.out)
 

@@ -77,6 +77,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=1.25)
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--rows", nargs="*", default=[])
     parser.add_argument("--train-only", action="store_true")
@@ -85,7 +86,7 @@ def main() -> None:
     if unknown:
         parser.error(f"no study {unknown[0]}; there are {', '.join(s.name for s in STUDIES)}")
     places = [
-        Place(s, given.data, given.work, given.minutes)
+        Place(s, given.data, given.work, given.minutes, given.seed)
         for s in STUDIES
         if not given.only or s.name in given.only
     ]

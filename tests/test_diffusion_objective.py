@@ -277,6 +277,19 @@ def test_a_share_is_blank(levels):
     )
 
 
+def test_a_share_of_levels_is_even():
+    levels = LogNormal(-1.0, 0.5, math.exp(-4.0), math.exp(6.0), even=0.2)
+    height = levels.draw(torch.zeros(50000, 1)).log()
+    far = (height > 2.0).float().mean().item()  # 6 spreads out: only even draws reach it
+    assert far == pytest.approx(0.2 * (6.0 - 2.0) / 10.0, abs=0.002)
+    assert height.min() >= -4.0 - 1e-5 and height.max() <= 6.0 + 1e-5
+    near = height[(height > -2.5) & (height < 0.5)]  # 3 spreads to either side
+    normal_share = (len(near) / 50000 - 0.2 * 3 / 10) / 0.8
+    assert normal_share == pytest.approx(0.9973, abs=0.005)
+    with pytest.raises(ValueError, match="even levels"):
+        LogNormal(even=1.0)
+
+
 def test_levels_stay_in_range():
     level = LogNormal(-5.0, 3.0, 0.01, 1.0).draw(torch.zeros(1000, 1))
     assert level.min() >= 0.01 and level.max() <= 1.0

@@ -301,6 +301,7 @@ def test_refining_is_local_and_starts_from_the_coarse_image():
     left = left_open(fingerprint("generation", (160, 256, 256)), low.coarsening, 3)
     assert left < c.noise.std[0] < 1.2 * left
     assert c.noise.sigma_max == pytest.approx(20 * c.noise.std[0])
+    assert (low.noise.even, c.noise.even) == (0.15, 0.0), "refining begins at the coarse image"
     assert 0 < c.cascade.noise <= min(left, 0.125)
     assert low.shape == tuple(
         round(n / k) for n, k in zip((160, 256, 256), low.coarsening, strict=True)

@@ -253,6 +253,7 @@ def test_half_of_the_examples_and_more_of_labels_are_blank_where_something_is_gi
         given = "generation" not in name
         share = 0.75 if c.kind == "label" else 0.5
         assert c.noise.blank == (share if given else 0.0)
+        assert c.noise.even == (0.0 if given else 0.15), "samples begin at sigma_max"
         assert c.sampling.output == ("mean" if given else "sample")
 
 

@@ -79,6 +79,13 @@ def plan_refining_noise(
             f"std {left:.3g} open, noise up to {noise:.3g}",
             "another coarse grid",
         )
+    reasons.add(
+        "noise.even",
+        0.0,
+        "refining begins at the coarse image",
+        f"sigma_max {high:.3g} is near the levels that training looks at",
+        "nothing",
+    )
     found = replace(
         plain,
         sigma_min=max(low, min(SMALLEST_LEVEL, SHARE_OF_STD * std)),
@@ -87,5 +94,6 @@ def plan_refining_noise(
         level_std=NARROWEST,
         std=(std,) * len(plain.std),
         blank=blank,
+        even=0.0,
     )
     return found, noise

@@ -25,6 +25,8 @@ ABOVE_RESIDUAL = 20.0  # sigma_max / residual std for pairs
 SHIFT = -0.75  # from the spectrum's estimate to what trains best, by the one anchor that is known
 NARROWEST = 1.2
 ANCHOR = -0.51  # mean of ln(level / std) in EDM: exp(-1.2) at std 0.5
+EVEN = 0.15  # see the study of sigma_max in documentation/evidence.md
+FROM_NOISE = ("image", "reconstruct")  # purposes whose samples begin at sigma_max
 BLANK = {"image": 0.5, "label": 0.75}  # of labels the mean is wanted, and samples hardly ever
 
 
@@ -45,7 +47,16 @@ def plan_noise(
         f"{task.name} gives {', '.join(task.given) or 'nothing'}",
         "a task that wants samples only",
     )
-    return NoisePlan(low, high, mean, spread, std, blank)
+    even = 0.0 if task.given or task.purpose not in FROM_NOISE else EVEN
+    reasons.add(
+        "noise.even",
+        even,
+        f"where samples begin at sigma_max, {EVEN:.0%} of the levels in training are spread evenly "
+        "over the whole range: the others hardly ever come near it",
+        f"sigma_max lies {(math.log(high) - mean) / spread:.1f} spreads above the mean of ln r",
+        "a task whose answers begin elsewhere",
+    )
+    return NoisePlan(low, high, mean, spread, std, blank, even)
 
 
 def _std(

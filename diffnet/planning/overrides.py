@@ -216,6 +216,7 @@ def require_consistent(c: Configuration) -> None:
         (0 < c.noise.sigma_min < c.noise.sigma_max, "0 < sigma_min < sigma_max"),
         (c.noise.level_std > 0, "level_std is above 0"),
         (0 <= c.noise.blank < 1, f"blank is in [0, 1), not {c.noise.blank:g}"),
+        (0 <= c.noise.even < 1, f"even is in [0, 1), not {c.noise.even:g}"),
         (
             len(c.noise.std) == c.target_channels,
             f"std has one entry for each of {c.target_channels} channels",

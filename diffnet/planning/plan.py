@@ -32,7 +32,8 @@ class NoisePlan(Record):
     """Noise levels in normalised intensity units (data std about 0.5).
 
     std: per target channel, of the data or of what the voxel-wise guess leaves open. level_mean and
-    level_std: of ln r in training. blank: share of training examples that see no x_t at all.
+    level_std: of ln r in training. blank: share of training examples that see no x_t at all. even:
+    share of them whose ln r is uniform between both ends.
     """
 
     sigma_min: float
@@ -41,6 +42,7 @@ class NoisePlan(Record):
     level_std: float
     std: tuple[float, ...]
     blank: float = 0.0
+    even: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ class EDM(Recipe):
     def build(self, c: Configuration) -> Method:
         n = c.noise
         process = VarianceExploding(n.sigma_min, n.sigma_max)
-        levels = LogNormal(n.level_mean, n.level_std, n.sigma_min, n.sigma_max, n.blank)
+        levels = LogNormal(n.level_mean, n.level_std, n.sigma_min, n.sigma_max, n.blank, n.even)
         if c.kind == "label":
             return self._of_labels(c, process, levels)
         denoiser = NetworkDenoiser(self.network(c), process, Preconditioned(n.std))

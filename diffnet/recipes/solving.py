@@ -46,7 +46,7 @@ class SolverRecipe(Recipe):
         """(denoiser, objective, grid): the plan's noise range and levels, preconditioned."""
         n = c.noise
         process = VarianceExploding(n.sigma_min, n.sigma_max)
-        levels = LogNormal(n.level_mean, n.level_std, n.sigma_min, n.sigma_max)
+        levels = LogNormal(n.level_mean, n.level_std, n.sigma_min, n.sigma_max, even=n.even)
         denoiser = NetworkDenoiser(self.network(c), process, Preconditioned(n.std))
         return denoiser, Objective(levels), LogUniform()
 

@@ -32,13 +32,16 @@ class Levels(ABC):
 
     @abstractmethod
     def at(self, quantile: Tensor) -> Tensor:
-        """The level below which lies the share `quantile` of all draws."""
+        """Levels of all draws from uniform numbers in [0, 1); close numbers give close levels."""
 
 
 @dataclass(frozen=True)
 class LogNormal(Levels):
     """ln r ~ N(mean, std^2), kept within [smallest, largest] (Karras et al., 2022,
     arXiv:2206.00364).
+
+    A share `even` of the draws is uniform in ln r between smallest and largest instead: sampling
+    begins where a normal distribution hardly ever looks, and what was never trained is wrong there.
 
     mean m and std s are the logit-normal(m, s) times of rectified flow (Esser et al., 2024,
     arXiv:2403.03206): r = tau / (1 - tau).
@@ -49,8 +52,25 @@ class LogNormal(Levels):
     smallest: float = 0.002
     largest: float = 80.0
     blank: float = 0.0
+    even: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.even < 1:
+            raise ValueError(f"a share of {self.even} even levels; it must lie in [0, 1)")
 
     def at(self, quantile: Tensor) -> Tensor:
+        if self.even <= 0:
+            return self._normal(quantile)
+        first = (quantile / self.even).clamp(max=1.0)
+        rest = ((quantile - self.even) / (1 - self.even)).clamp(min=0.0)
+        return torch.where(
+            quantile < self.even,
+            self.smallest * (self.largest / self.smallest) ** first,
+            self._normal(rest),
+        )
+
+    def _normal(self, quantile: Tensor) -> Tensor:
         low, high = (self._cdf(math.log(x)) for x in (self.smallest, self.largest))
         inner = (low + quantile * (high - low)).clamp(1e-6, 1 - 1e-6)
         level = (self.mean + self.std * math.sqrt(2) * torch.erfinv(2 * inner - 1)).exp()

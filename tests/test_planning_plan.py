@@ -277,6 +277,16 @@ def test_generation_sees_whole_images_and_pairs_need_not():
     assert prod(make_plan(f).configurations["2d"].patch) < 512**2
 
 
+def test_denoising_is_local_without_pairs_as_with_them():
+    f = fingerprint(shape=(1, 384, 384))
+    small = make_plan(f, "denoising", {"learns": "noisy"}, Budget(minutes=3))
+    c = small.configurations[small.default]
+    assert prod(c.patch) < 384 * 384 / 4
+    assert not any(c.network.attention)
+    whole = make_plan(f, "anomaly", {}, Budget(minutes=30)).configurations["2d"]
+    assert all(p >= 384 for p in whole.patch), "what is healthy is not"
+
+
 def test_few_cases_get_dropout_longer_averages_and_a_narrower_network():
     few, many = (
         make_plan(fingerprint(n=n), budget=Budget("cuda", 24.0)).configurations["2d"]

@@ -165,7 +165,8 @@ def need_on(dims: int, grid: Grid, s: Setting, reasons: Reasons, form: Form = PL
         factor, inputs, outputs = form.code.factor, form.code.given, form.code.channels
         spacing = tuple(x * k for x, k in zip(spacing, factor, strict=True))
         shape = tuple(-(-n // k) for n, k in zip(shape, factor, strict=True))
-    local = bool(form.previous) or form.encodes
+    # Noise is told from structure by what lies around it, with pairs and without.
+    local = bool(form.previous) or form.encodes or task.purpose == "denoise"
     return Need(
         dims=dims,
         spacing=spacing,
@@ -233,7 +234,7 @@ def _explain(need: Need, z: Size, budget: Budget, fixed: dict[str, Any], reasons
         (
             "network.attention",
             f"stages {where}" if where else "none",
-            "in small grids, where whole images come from nothing; paired tasks are local",
+            "in small grids, where whole images come from nothing; pairs and noise are local",
             f"{len(n.widths)} stages",
         ),
         (

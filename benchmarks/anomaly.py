@@ -96,7 +96,7 @@ class Bench:
         some = dataset.cases("test")[:: line.every]
         scans = {c.id: c.files[role] for c in some if role in c.files}
         results = self.out / "results" / line.dataset / line.folder
-        predict(run, scans, results, device=self.device)
+        predict(run, scans, results, device=self.device, trust_range=line.trust)
         return evaluate(results, dataset.folder, task=line.task, settings=line.settings)
 
 

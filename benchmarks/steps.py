@@ -30,7 +30,7 @@ from diffnet.diffusion import (
 )
 from diffnet.networks import Probabilities, UNet
 from diffnet.planning import NetworkPlan, Workload, training_memory
-from diffnet.planning.budget import CORE_DIFFUSED, CORE_FLOP, CORE_STEP, CORE_VALUE
+from diffnet.planning.budget import CORE_DIFFUSED, CORE_FLOP, CORE_PAGED, CORE_STEP, CORE_VALUE
 from diffnet.planning.network_walk import kept_values
 from diffnet.tasks import Generation
 
@@ -99,13 +99,13 @@ def step_seconds(row: Row, repeats: int) -> float:
     return min(spent[1:])
 
 
-def class_seconds(repeats: int, few: int = 4, many: int = 54) -> float:
+def class_seconds(repeats: int, side: int, few: int = 4, many: int = 54) -> float:
     """Seconds of a step for each further number that is diffused, beyond what its convolutions
-    take: label maps of 48^3 voxels with few and with many classes, from class indices on.
+    take: label maps of side^3 voxels with few and with many classes, from class indices on.
     """
     spent, foretold = [], []
     for classes in (few, many):
-        row = Row(3, (48, 48, 48), (16, 32, 64), 1, 1)
+        row = Row(3, (side,) * 3, (16, 32, 64), 1, 1)
         p = row.plan
         shape = (p.widths, p.strides, p.kernels, p.attention, p.blocks)
         net = Probabilities(UNet(3, classes, classes, *shape))
@@ -117,7 +117,7 @@ def class_seconds(repeats: int, few: int = 4, many: int = 54) -> float:
         optimiser = torch.optim.AdamW(method.parameters(), 1e-3)
         index, task = (
             torch.randint(classes, (1, 1, *row.patch)),
-            Generation("labels", False, classes),
+            Generation(what="labels", classes=classes),
         )
         seconds = []
         for _ in range(repeats + 1):
@@ -133,7 +133,7 @@ def class_seconds(repeats: int, few: int = 4, many: int = 54) -> float:
         operations = 3 * training_memory(p, work).operations
         foretold.append(CORE_FLOP * operations + CORE_VALUE * kept)
     rest = spent[1] - spent[0] - foretold[1] + foretold[0]
-    return rest / ((many - few) * 48**3)
+    return rest / ((many - few) * side**3)
 
 
 def main() -> None:
@@ -152,9 +152,9 @@ def main() -> None:
     fit = np.linalg.lstsq(costs * weight[:, None], measured * weight, rcond=None)[0]
     texts = [f"{value:.3g} s {what}" for value, what in zip(fit, WHAT, strict=True)]
     print("best fit:", ", ".join(texts))
-    print(
-        f"{class_seconds(repeats):.3g} s a number that is diffused; planned {CORE_DIFFUSED:.3g} s"
-    )
+    for side, planned in ((48, CORE_DIFFUSED), (56, CORE_PAGED)):
+        more = class_seconds(repeats, side)
+        print(f"{side}^3: {more:.3g} s a number that is diffused; planned {planned:.3g} s")
 
 
 if __name__ == "__main__":

@@ -10,9 +10,11 @@ GIGABYTE = 1e9
 # Seconds a core for a floating-point operation, for a number kept for the backward pass, and for a
 # step: least squares over seven U-Nets, within 4 % (benchmarks/steps.py; one core with AVX-512).
 CORE_FLOP, CORE_VALUE, CORE_STEP = 4.9e-12, 2.6e-9, 0.022
-# Of a step, for a number that is diffused: noise, loss and their way back. It counts where there
-# are many channels, as in label maps of many classes (benchmarks/steps.py).
-CORE_DIFFUSED = 7e-8
+# Of a step, for a number that is diffused: noise, loss and their way back, in tensors that the
+# allocator keeps, and in larger ones that it gives back and the system has to hand out anew. It
+# counts where there are many channels: label maps of many classes (benchmarks/steps.py).
+CORE_DIFFUSED, CORE_PAGED = 1e-8, 4.5e-8
+HEAP_LIMIT = 32 * 2**20  # bytes of a tensor that glibc's allocator keeps
 SLACK = 1.25  # for cores that are slower or shared
 # A step in bf16 against fp32 on a processor that multiplies bf16 (benchmarks/networks.py).
 CORE_HALF = {2: 0.67, 3: 0.55}
@@ -102,7 +104,8 @@ class Budget(Record):
         numbers that it estimates.
         """
         if self.on_cpu:
-            work = CORE_FLOP * operations + (CORE_VALUE * values + CORE_DIFFUSED * diffused) / 3
+            each = CORE_DIFFUSED if 4 * diffused < HEAP_LIMIT else CORE_PAGED
+            work = CORE_FLOP * operations + (CORE_VALUE * values + each * diffused) / 3
             work *= SLACK
             work *= self.time_ratio * (CORE_HALF[dims] if self.half else 1.0)
             return work / (self.cores * (TOGETHER if self.cores > 1 else 1.0))

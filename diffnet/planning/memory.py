@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from math import prod
 
+from .budget import HEAP_LIMIT
 from .network_walk import count_operations, count_parameters, kept_values, stages
 from .plan import NetworkPlan
 from .spacing import Shape
@@ -22,7 +23,6 @@ LIBRARIES = {"training": 20e6, "checkpointed": 20e6, "prediction": 33e6}  # meas
 # An allocator keeps freed blocks in holes that the next tensor may not fit. glibc does so below
 # 32 MiB and gives larger ones back; the holes amount to this many of the largest such tensor.
 HOLES = {"training": 15, "checkpointed": 10, "prediction": 5}  # measured
-HEAP_LIMIT = 32 * 2**20
 STATES = 6  # of the sampler: x_t, noise, the last estimates, their average
 
 

@@ -28,8 +28,6 @@ class Task(Record, ABC):
     steers: roles that say what is wanted and leave much open, where nothing is given: label maps.
     entire: what is given of a part of an image is no part of what is given of the whole: patches
     cover it.
-    earlier: images of the same series that are shown, those before the one that is made in the
-    column `order` of cases.csv.
     starts: nothing is given in training, but prediction starts from a scan (Condition.source).
     purpose: what recipes must be for. recipe: the one that is taken where none is named.
     """
@@ -45,8 +43,6 @@ class Task(Record, ABC):
     whole: ClassVar[bool] = False
     complex: ClassVar[bool] = False
     entire: ClassVar[bool] = False
-    earlier: ClassVar[int] = 0
-    order: ClassVar[str] = ""
     starts: ClassVar[bool] = False
     purpose: ClassVar[str] = "image"
     recipe: ClassVar[str] = "edm"
@@ -55,6 +51,16 @@ class Task(Record, ABC):
     def variants(cls) -> list[Task]:
         """With settings that differ in what conditions carry or recipes are for; default first."""
         return [cls()]
+
+    @property
+    def earlier(self) -> int:
+        """How many images of the same series are shown, those before it in the column `order`."""
+        return 0
+
+    @property
+    def order(self) -> str:
+        """The column of cases.csv with the places of images in their series."""
+        return ""
 
     @property
     def steered(self) -> bool:

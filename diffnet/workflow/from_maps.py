@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,24 +12,20 @@ import torch
 from torch import Tensor
 
 from ..data import Geometry, UserError, Volume, prepare
-from ..diffusion import Method
 from .copy_guard import CopyGuard
-from .drawing import Drawing, drawing_of
+from .drawing import drawing_of
 from .draws import Drawn, draw
-from .generate import TRIES, image_scale, refuse_nothing
-from .guided import Asked, guided
-from .ledger import Done, Ledger, Predictions, case_key, settings_key
-from .made_folder import MadeFolder
-from .peak import peak_memory_mb
-from .predict import case_seeds, ready
+from .generate import image_scale
+from .guided import Asked
+from .ledger import Done, Predictions, case_key, settings_key
+from .making import Making, Progress
+from .predict import case_seeds
 from .prediction_error import PredictionError
 from .preprocess import preparation
-from .run import Run, pick_device
+from .run import Run
 from .scans import as_array, as_tensor
 from .suitable import refuse_spacing
 from .wanted import Wanted, condition_of, read_conditions, wanted
-
-Progress = Callable[[int, int, str], None]
 
 
 def generate_from_maps(
@@ -63,85 +59,62 @@ def generate_from_maps(
         raise PredictionError("there are no label maps to make images of")
     drawing = drawing_of(run, "sample", None, steps, sampler, seed, overlap)
     fields = read_conditions(run.plan, conditions)
-    place = pick_device(device)
-    method = guided(ready(run, drawing, place), run, guidance)
-    ledger = Ledger(Path(out))
-    settings = {**drawing.to_json(), "conditions": list(conditions)}
-    settings |= {"guidance": vars(guidance)} if guidance else {}
-    settings |= {"refuse_copies": guard.threshold} if guard else {}
-    key, fresh, order = settings_key(run, settings), 0, []
-    folder = MadeFolder(ledger.folder, run.plan, labelled=True)
-    job = _Job(run, method, drawing, folder, place, guard)
+    told = {"conditions": list(conditions)}
+    making = Making.begin(run, out, drawing, device, guidance, guard, labelled=True, **told)
+    key, fresh, order = settings_key(run, making.settings), 0, []
     for number, (case, path) in enumerate(maps.items(), 1):
         wish = wanted(run.plan, case, fields)
         order.append(wish)
         known = case_key(key, {"map": Path(path)})
-        if not ledger.has(case, known):
-            ledger.add(job.write(wish, Path(path), known))
+        if not making.ledger.has(case, known):
+            making.ledger.add(write(making, wish, Path(path), known))
             fresh += 1
         if progress:
             progress(number, len(maps), case)
-    made = tuple(ledger.found[case] for case in maps)
-    there = {d.case for d in made if d.files}
-    folder.finish([w for w in order if w.name in there])
-    settings |= {"calibrated": list(drawing.calibrated)}
-    found = Predictions(
-        str(out), str(run.folder), settings, made, fresh, str(place), peak_memory_mb(place)
-    )
-    found.write()
-    refuse_nothing(found)
-    return found
+    return making.finish(order, fresh)
 
 
-@dataclass(frozen=True)
-class _Job:
-    """What all maps of one call share."""
+def write(making: Making, wish: Wanted, path: Path, key: str) -> Done:
+    """One map to its image; drawn again, then refused, if it is a copy."""
+    began, guard, folder = time.perf_counter(), making.guard, making.folder
+    try:
+        volume, indices, geometry = read_map(making.run, path)
+    except UserError as error:
+        raise PredictionError(f"{wish.name}: {error}") from error
+    scores: dict[str, float] = {}
+    for attempt in range(making.attempts):
+        again = f"{wish.name}-again{attempt}" if attempt else wish.name
+        drawn = _drawn(making, wish, indices, again)
+        made = _volume(making.run, drawn.x, volume, geometry)
+        if guard is None:
+            break
+        scores = guard.scores(made)
+        if not guard.refuses(scores):
+            break
+    written = []
+    if guard is None or not guard.refuses(scores):
+        written = folder.write_image(wish.name, made)
+        written.append(folder.write_label(wish.name, volume))
+    files = tuple(str(p.relative_to(folder.folder)) for p in written)
+    seconds = time.perf_counter() - began
+    return Done(wish.name, key, files, seconds, drawn.calls, drawn.windows, scores)
 
-    run: Run
-    method: Method
-    drawing: Drawing
-    folder: MadeFolder
-    device: torch.device
-    guard: CopyGuard | None
 
-    def write(self, wish: Wanted, path: Path, key: str) -> Done:
-        """One map to its image; drawn again, then refused, if it is a copy."""
-        began = time.perf_counter()
-        try:
-            volume, indices, geometry = read_map(self.run, path)
-        except UserError as error:
-            raise PredictionError(f"{wish.name}: {error}") from error
-        scores: dict[str, float] = {}
-        for attempt in range(1 + (TRIES if self.guard else 0)):
-            again = f"{wish.name}-again{attempt}" if attempt else wish.name
-            drawn = self._drawn(wish, indices, again)
-            made = self._volume(drawn.x, volume, geometry)
-            if self.guard is None:
-                break
-            scores = self.guard.scores(made)
-            if not self.guard.refuses(scores):
-                break
-        written = []
-        if self.guard is None or not self.guard.refuses(scores):
-            written = self.folder.write_image(wish.name, made)
-            written.append(self.folder.write_label(wish.name, volume))
-        files = tuple(str(p.relative_to(self.folder.folder)) for p in written)
-        seconds = time.perf_counter() - began
-        return Done(wish.name, key, files, seconds, drawn.calls, drawn.windows, scores)
+def _drawn(making: Making, wish: Wanted, indices: Tensor, name: str) -> Drawn:
+    run, c, given = making.run, making.run.configuration, indices.to(making.device)
+    like = torch.zeros(len(given), c.target_channels, *given.shape[2:], device=making.device)
+    # The slices of a volume are one batch for a network in 2-D: all under the same wish.
+    known = condition_of(run.task, [wish] * len(given), making.device)
+    condition = replace(known, image=run.task.condition(given).image)
+    seeds = case_seeds(name, making.drawing)
+    return draw(making.method, like, condition, making.drawing, c, seeds)
 
-    def _drawn(self, wish: Wanted, indices: Tensor, name: str) -> Drawn:
-        c, given = self.run.configuration, indices.to(self.device)
-        like = torch.zeros(len(given), c.target_channels, *given.shape[2:], device=self.device)
-        # The slices of a volume are one batch for a network in 2-D: all under the same wish.
-        known = condition_of(self.run.task, [wish] * len(given), self.device)
-        condition = replace(known, image=self.run.task.condition(given).image)
-        return draw(self.method, like, condition, self.drawing, c, case_seeds(name, self.drawing))
 
-    def _volume(self, x: Tensor, volume: Volume, geometry: Geometry) -> Volume:
-        """In file units, on the map's own grid."""
-        array = as_array(self.run.task.as_result(x), self.run.configuration.dims)
-        array = image_scale(self.run.plan).undo(array).astype(np.float32)
-        return volume.with_array(geometry.undo(array, "image"))
+def _volume(run: Run, x: Tensor, volume: Volume, geometry: Geometry) -> Volume:
+    """In file units, on the map's own grid."""
+    array = as_array(run.task.as_result(x), run.configuration.dims)
+    array = image_scale(run.plan).undo(array).astype(np.float32)
+    return volume.with_array(geometry.undo(array, "image"))
 
 
 def read_map(run: Run, path: Path) -> tuple[Volume, Tensor, Geometry]:

@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..data import STD, Scale, Volume, file_values
-from ..diffusion import Method
 from ..planning import Plan
 from .copy_guard import CopyGuard
-from .drawing import Drawing, drawing_of
-from .draws import draw
-from .guided import Asked, guided
-from .ledger import Done, Ledger, Predictions, settings_key
-from .made_folder import MadeFolder
-from .peak import peak_memory_mb
-from .predict import case_seeds, ready
+from .drawing import drawing_of
+from .draws import Drawn, draw
+from .guided import Asked
+from .ledger import Done, Predictions, settings_key
+from .making import Making, Progress
+from .predict import case_seeds
 from .prediction_error import PredictionError
 from .refined import on_file_axes
-from .run import Run, pick_device
+from .run import Run
 from .scans import as_array
 from .wanted import Wanted, condition_of, wanted_cases
 
-Progress = Callable[[int, int, str], None]
 AT_ONCE = 16  # images in a batch; part of what decides their noise, so it is not for tuning
-TRIES = 3  # further draws for an image that is a copy
 
 
 def generate(
@@ -60,46 +57,25 @@ def generate(
     drawing = drawing_of(run, "sample", None, steps, sampler, seed, overlap)
     refuse_given(run)
     order = wanted_cases(run.plan, cases, labels, conditions, rows)
-    place = pick_device(device)
-    method = guided(ready(run, drawing, place), run, guidance)
-    ledger = Ledger(Path(out))
-    settings = {**drawing.to_json(), "labels": list(labels), "cases": cases}
+    settings: dict[str, Any] = {"labels": list(labels), "cases": cases}
     settings |= {"conditions": list(conditions)} if conditions else {}
     settings |= {"rows": [w.fields for w in order]} if rows else {}
-    settings |= {"guidance": vars(guidance)} if guidance else {}
-    settings |= {"refuse_copies": guard.threshold} if guard else {}
-    key = settings_key(run, {**settings, "cases": None})
-    folder = MadeFolder(ledger.folder, run.plan, labelled=bool(run.task.beside))
-    job = Making(run, method, drawing, folder, key, place, guard)
+    labelled = bool(run.task.beside)
+    making = Making.begin(run, out, drawing, device, guidance, guard, labelled, **settings)
+    ledger, key = making.ledger, settings_key(run, {**making.settings, "cases": None})
+    batch = Batch(making, key)
     at_once = AT_ONCE if run.configuration.dims == 2 else 1
     fresh = 0
     for first in range(0, len(order), at_once):
         some = [w.name for w in order[first : first + at_once]]
         if not all(ledger.has(name, key) for name in some):
-            for done in job.write(f"batch{first // at_once}", _whole(order, first, at_once), some):
+            whole = _whole(order, first, at_once)
+            for done in batch.write(f"batch{first // at_once}", whole, some):
                 ledger.add(done)
             fresh += len(some)
         if progress:
             progress(first + len(some), len(order), some[-1])
-    made = tuple(ledger.found[w.name] for w in order)
-    there = {d.case for d in made if d.files}
-    folder.finish([w for w in order if w.name in there])
-    settings |= {"calibrated": list(drawing.calibrated)}
-    found = Predictions(
-        str(out), str(run.folder), settings, made, fresh, str(place), peak_memory_mb(place)
-    )
-    found.write()
-    refuse_nothing(found)
-    return found
-
-
-def refuse_nothing(found: Predictions) -> None:
-    """PredictionError: every image was a copy."""
-    if found.cases and len(found.refused) == len(found.cases):
-        raise PredictionError(
-            f"all {len(found.cases)} images are copies of training images and were refused: the "
-            "run has learned its training images by heart. Train on more images, or fewer steps"
-        )
+    return making.finish(order, fresh)
 
 
 def _whole(order: Sequence[Wanted], first: int, count: int) -> tuple[Wanted, ...]:
@@ -112,61 +88,58 @@ def _whole(order: Sequence[Wanted], first: int, count: int) -> tuple[Wanted, ...
 
 
 @dataclass(frozen=True)
-class Making:
-    """What all batches of one call share."""
+class Batch:
+    """What is made at once. key: of all its cases."""
 
-    run: Run
-    method: Method
-    drawing: Drawing
-    folder: MadeFolder
+    making: Making
     key: str
-    device: torch.device
-    guard: CopyGuard | None
 
-    def write(self, batch: str, some: tuple[Wanted, ...], names: Sequence[str]) -> list[Done]:
+    def write(self, name: str, some: tuple[Wanted, ...], names: Sequence[str]) -> list[Done]:
         """Draw all, keep those that are named: a batch is whole, whatever is asked for."""
         began, found = time.perf_counter(), {}
-        for attempt in range(1 + (TRIES if self.guard else 0)):
-            again = f"{batch}-again{attempt}" if attempt else batch
+        for attempt in range(self.making.attempts):
+            again = f"{name}-again{attempt}" if attempt else name
             drawn = self._drawn(again, some)
-            for name, x in zip(names, drawn.x, strict=False):
-                if name not in found or not found[name].files:
-                    found[name] = self._kept(name, x[None], drawn.calls, drawn.windows)
+            for case, x in zip(names, drawn.x, strict=False):
+                if case not in found or not found[case].files:
+                    found[case] = self._kept(case, x[None], drawn.calls, drawn.windows)
             if all(done.files for done in found.values()):
                 break
         seconds = (time.perf_counter() - began) / len(some)
         return [replace(done, seconds=seconds) for done in found.values()]
 
-    def _drawn(self, batch: str, some: tuple[Wanted, ...]):
-        run, c = self.run, self.run.configuration
+    def _drawn(self, name: str, some: tuple[Wanted, ...]) -> Drawn:
+        making = self.making
+        task, c = making.run.task, making.run.configuration
         size = c.shape if c.dims == 3 else c.shape[1:]
-        like = torch.zeros(len(some), c.target_channels, *size, device=self.device)
-        condition = condition_of(run.task, some, self.device)
-        if run.task.steered:
+        like = torch.zeros(len(some), c.target_channels, *size, device=making.device)
+        condition = condition_of(task, some, making.device)
+        if task.steered:
             condition = replace(condition, image=self.shown(len(some), size))
-        seeds = case_seeds(batch, self.drawing)
-        return draw(self.method, like, condition, self.drawing, c, seeds)
+        seeds = case_seeds(name, making.drawing)
+        return draw(making.method, like, condition, making.drawing, c, seeds)
 
     def shown(self, count: int, size: Sequence[int]) -> Tensor:
         """(count, C, *size) of the images that steer: 0 everywhere is one that is not given."""
-        c = self.run.configuration
-        return torch.zeros(count, c.image_channels, *size, device=self.device)
+        channels = self.making.run.configuration.image_channels
+        return torch.zeros(count, channels, *size, device=self.making.device)
 
     def _kept(self, name: str, x: Tensor, calls: int, windows: bool) -> Done:
         """Written, unless it is a copy."""
-        volumes = made_volumes(self.run, x)
+        guard, folder = self.making.guard, self.making.folder
+        volumes = made_volumes(self.making.run, x)
         scores = {}
-        if self.guard is not None:
-            scores = self.guard.scores(next(iter(volumes.values())))
-            if self.guard.refuses(scores):
+        if guard is not None:
+            scores = guard.scores(next(iter(volumes.values())))
+            if guard.refuses(scores):
                 return Done(name, self.key, (), 0.0, calls, windows, scores)
         paths = []
         for role, volume in volumes.items():
             if role == "label":
-                paths.append(self.folder.write_label(name, volume))
+                paths.append(folder.write_label(name, volume))
             else:
-                paths += self.folder.write_image(name, volume)
-        files = tuple(str(p.relative_to(self.folder.folder)) for p in paths)
+                paths += folder.write_image(name, volume)
+        files = tuple(str(p.relative_to(folder.folder)) for p in paths)
         return Done(name, self.key, files, 0.0, calls, windows, scores)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,20 +15,16 @@ from ..diffusion import Condition
 from .copy_guard import CopyGuard
 from .drawing import drawing_of
 from .earlier import centred, following, ordered, stacked
-from .generate import Making, refuse_nothing
-from .guided import Asked, guided
-from .ledger import Ledger, Predictions, case_key, settings_key
-from .made_folder import MadeFolder
+from .generate import Batch
+from .guided import Asked
+from .ledger import Predictions, case_key, settings_key
+from .making import Making, Progress
 from .matching import Paths
-from .peak import peak_memory_mb
-from .predict import ready
 from .prediction_error import PredictionError
 from .preprocess import preparation
-from .run import Run, pick_device
+from .run import Run
 from .scans import as_tensor
 from .wanted import Wanted, wanted_cases
-
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
@@ -66,38 +62,25 @@ def generate_series(
     refuse_single(run)
     drawing = drawing_of(run, "sample", None, steps, sampler, seed, overlap)
     series = series_of(run, cases, starts or {}, labels, conditions, rows)
-    place = pick_device(device)
-    method = guided(ready(run, drawing, place), run, guidance)
-    ledger = Ledger(Path(out))
-    settings = {**drawing.to_json(), "conditions": list(conditions), "cases": cases}
-    settings |= {"guidance": vars(guidance)} if guidance else {}
-    settings |= {"refuse_copies": guard.threshold} if guard else {}
-    folder = MadeFolder(ledger.folder, run.plan)
-    made, fresh, total = [], 0, sum(len(s.wanted) for s in series)
+    told = {"conditions": list(conditions), "cases": cases}
+    making = Making.begin(run, out, drawing, device, guidance, guard, **told)
+    ledger, order = making.ledger, [w for s in series for w in s.wanted]
+    number = fresh = 0
     for one in series:
         before: list[Paths] = list(one.start)
         for k, wish in enumerate(one.wanted, 1):
             # An image depends on what was asked of those before it, and of none behind it.
-            told = {**settings, "rows": [w.fields for w in one.wanted[:k]], "cases": None}
-            key = case_key(settings_key(run, told), {str(i): p for i, p in enumerate(one.start)})
+            asked = {**making.settings, "rows": [w.fields for w in one.wanted[:k]], "cases": None}
+            key = case_key(settings_key(run, asked), {str(i): p for i, p in enumerate(one.start)})
             if not ledger.has(wish.name, key):
-                job = OneByOne(run, method, drawing, folder, key, place, guard, tuple(before))
-                ledger.add(job.write(wish.name, (wish,), [wish.name])[0])
+                batch = OneByOne(making, key, tuple(before))
+                ledger.add(batch.write(wish.name, (wish,), [wish.name])[0])
                 fresh += 1
-            done = ledger.found[wish.name]
-            made.append(done)
-            before.append(tuple(ledger.folder / name for name in done.files))
+            before.append(tuple(ledger.folder / name for name in ledger.found[wish.name].files))
+            number += 1
             if progress:
-                progress(len(made), total, wish.name)
-    there = {d.case for d in made if d.files}
-    folder.finish([w for s in series for w in s.wanted if w.name in there])
-    settings |= {"calibrated": list(drawing.calibrated)}
-    found = Predictions(
-        str(out), str(run.folder), settings, tuple(made), fresh, str(place), peak_memory_mb(place)
-    )
-    found.write()
-    refuse_nothing(found)
-    return found
+                progress(number, len(order), wish.name)
+    return making.finish(order, fresh)
 
 
 def refuse_single(run: Run) -> None:
@@ -178,7 +161,7 @@ def in_order(cases: Sequence[Case], role: str, order: str) -> dict[str, list[Pat
 
 
 @dataclass(frozen=True)
-class OneByOne(Making):
+class OneByOne(Batch):
     """Makes one image. before: files of those that come before it, in order; () where one is
     missing.
     """
@@ -186,17 +169,18 @@ class OneByOne(Making):
     before: tuple[Paths, ...] = field(default_factory=tuple)
 
     def shown(self, count: int, size: Sequence[int]) -> Tensor:
-        task, c = self.run.task, self.run.configuration
+        task, c = self.making.run.task, self.making.run.configuration
         nearest = [*reversed(self.before)][: task.earlier]
         nearest += [()] * (task.earlier - len(nearest))
         like = np.zeros((1 if task.makes == "label" else c.target_channels, *size), np.float32)
         entries = stacked([self.read(paths, size) if paths else None for paths in nearest], like)
-        tensors = {k: torch.from_numpy(v)[None].to(self.device) for k, v in entries.items()}
+        tensors = {k: torch.from_numpy(v)[None].to(self.making.device) for k, v in entries.items()}
         return following(Condition(), *tensors.values(), task).image
 
     def read(self, paths: Paths, size: Sequence[int]) -> np.ndarray:
         """(C, *size) as the network takes it."""
-        plan, role = self.run.plan, self.run.task.makes
-        prepared = prepare({role: Volume.read(paths)}, preparation(plan, self.run.configuration))
-        array = as_tensor(prepared.arrays[role], self.run.configuration.dims)[0].numpy()
+        run = self.making.run
+        role, c = run.task.makes, run.configuration
+        prepared = prepare({role: Volume.read(paths)}, preparation(run.plan, c))
+        array = as_tensor(prepared.arrays[role], c.dims)[0].numpy()
         return centred(array.astype(np.float32), size)

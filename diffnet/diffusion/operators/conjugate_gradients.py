@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-LOOK = 5  # steps between two looks at the residual, each of which waits for the device
+LOOK = 5  # steps between two looks at the residual, each of which waits for a graphics card
 
 
 def conjugate_gradients(
@@ -20,15 +20,16 @@ def conjugate_gradients(
     """x with system(x) = b, for b (B, ...) and `system` symmetric positive (semi)definite.
 
     Ends after `iterations`, or once |b - system(x)| <= tolerance |b| in every example (looked at
-    every 5 steps). Hestenes and Stiefel, 1952.
+    every 5 steps on a graphics card). Hestenes and Stiefel, 1952.
     """
     x = torch.zeros_like(b) if start is None else start
     residual = b if start is None else b - system(start)
     direction, square = residual, _dot(residual, residual)
     # below rounding there is no direction left, only noise to be blown up
     enough = max(tolerance, torch.finfo(b.dtype).eps) ** 2 * _dot(b, b)
+    look = 1 if b.device.type == "cpu" else LOOK
     for i in range(iterations):
-        if i % LOOK == 0 and bool((square <= enough).all()):
+        if i % look == 0 and bool((square <= enough).all()):
             break
         moved = system(direction)
         size = torch.where(square > enough, _ratio(square, _dot(direction, moved)), 0.0)

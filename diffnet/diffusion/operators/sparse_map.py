@@ -12,7 +12,8 @@ class SparseMap(nn.Module):
     """y_i = sum of weight x_column over the entries of row i; shape: (rows, columns).
 
     About 16 bytes times the entries in float32, transpose included. Compressed sparse rows in plain
-    buffers, so that they move with whatever holds the map.
+    buffers, so that they move with whatever holds the map; numbered with 32 bits where they
+    suffice, which are read in two thirds of the time.
     """
 
     def __init__(self, row: Tensor, column: Tensor, weight: Tensor, shape: tuple[int, int]) -> None:
@@ -33,8 +34,9 @@ class SparseMap(nn.Module):
         order = row.argsort(stable=True)
         counts = torch.bincount(row, minlength=rows)
         starts = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
-        self.register_buffer(f"{name}_starts", starts, persistent=False)
-        self.register_buffer(f"{name}_columns", column[order], persistent=False)
+        whole = torch.int32 if max(len(row), *self.shape) < 2**31 else torch.int64
+        self.register_buffer(f"{name}_starts", starts.to(whole), persistent=False)
+        self.register_buffer(f"{name}_columns", column[order].to(whole), persistent=False)
         self.register_buffer(f"{name}_weights", weight[order], persistent=False)
 
     def _matrices(self) -> tuple[Tensor, Tensor]:

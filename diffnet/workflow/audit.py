@@ -134,6 +134,7 @@ def _draw(
 ) -> None:
     rows: list[Row] = []
     for one, other, likeness in pairs:
-        rows += image_rows(f"{one} | {other}", f"{likeness:.3f}", [made[one], train[other]])
+        names = f"{one}\nlike {other}"
+        rows += image_rows(names, f"{likeness:.3f}", [made[one], train[other]])
     path.parent.mkdir(parents=True, exist_ok=True)
     draw(rows, path)

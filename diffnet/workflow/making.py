@@ -60,7 +60,7 @@ class Making:
         ledger = Ledger(Path(out))
         told = {**drawing.to_json(), **settings}
         told |= {"guidance": vars(guidance)} if guidance else {}
-        told |= {"refuse_copies": guard.threshold} if guard else {}
+        told |= {"refuse_copies": guard.thresholds} if guard else {}
         folder = MadeFolder(ledger.folder, run.plan, labelled=labelled)
         return cls(run, method, drawing, place, ledger, folder, guard, told)
 

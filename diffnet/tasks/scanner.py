@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -33,10 +33,23 @@ from ..diffusion import (
     gaussian_kernel,
 )
 
-if TYPE_CHECKING:
-    from .reconstruction import Reconstruction
-
 WATER = 0.0192  # linear attenuation of water, 1 / mm, near 70 keV
+
+
+class Settings(Protocol):
+    """What is asked of the scanner, as `Reconstruction` describes it."""
+
+    setting: str
+    mask: str
+    acceleration: float
+    centre: float
+    complex: bool
+    views: int
+    arc: float
+    source: float
+    detector: float
+    blur: float
+    factor: int
 
 
 @dataclass(frozen=True)
@@ -51,7 +64,7 @@ class Units:
     depth: float = 1.0
 
 
-def operator_of(task: Reconstruction, image: Tensor, units: Units | None = None) -> Operator:
+def operator_of(task: Settings, image: Tensor, units: Units | None = None) -> Operator:
     """What is done to images like this one (B, C, *S); random masks are drawn anew.
 
     UserError: an image that the settings do not fit.
@@ -80,7 +93,7 @@ def operator_of(task: Reconstruction, image: Tensor, units: Units | None = None)
     return Identity()
 
 
-def _fourier(task: Reconstruction, image: Tensor) -> Operator:
+def _fourier(task: Settings, image: Tensor) -> Operator:
     size, channels = tuple(image.shape[-2:]), image.shape[1]
     if task.complex and channels % 2:
         raise UserError(
@@ -99,7 +112,7 @@ def _fourier(task: Reconstruction, image: Tensor) -> Operator:
     return (MaskedFourier if task.complex else RealFourier)(mask[None, None]).to(image.device)
 
 
-def _tomograph(task: Reconstruction, image: Tensor, units: Units | None) -> Operator:
+def _tomograph(task: Settings, image: Tensor, units: Units | None) -> Operator:
     spacing, depth = (1.0, 1.0) if units is None else (units.spacing, units.depth)
     device = str(image.device)
     if not task.source:

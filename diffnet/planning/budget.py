@@ -15,6 +15,9 @@ CORE_FLOP, CORE_VALUE, CORE_STEP = 4.9e-12, 2.6e-9, 0.022
 # counts where there are many channels: label maps of many classes (benchmarks/steps.py).
 CORE_DIFFUSED, CORE_PAGED = 1e-8, 4.5e-8
 HEAP_LIMIT = 32 * 2**20  # bytes of a tensor that glibc's allocator keeps
+# A call outside of training against a third of a step on a CPU: batches of one, and no backward
+# pass to share the work with (benchmarks/memory.py, 16 predictions: 1.0 to 2.2).
+ALONE = 1.35
 SLACK = 1.25  # for cores that are slower or shared
 # A step in bf16 against fp32 on a processor that multiplies bf16 (benchmarks/networks.py).
 CORE_HALF = {2: 0.67, 3: 0.55}
@@ -100,7 +103,14 @@ class Budget(Record):
     def call_seconds(
         self, operations: float, values: float, dims: int, diffused: float = 0.0
     ) -> float:
-        """One forward pass. operations: floating-point; values: numbers it leaves behind; diffused:
+        """One network call of a prediction; see `pass_seconds`."""
+        alone = ALONE if self.on_cpu else 1.0
+        return alone * self.pass_seconds(operations, values, dims, diffused)
+
+    def pass_seconds(
+        self, operations: float, values: float, dims: int, diffused: float = 0.0
+    ) -> float:
+        """The forward pass of a training step. operations: floating-point; values: numbers it leaves behind; diffused:
         numbers that it estimates.
         """
         if self.on_cpu:
@@ -124,6 +134,6 @@ class Budget(Record):
         """One training step: forward, twice that backward; `again`: one more, checkpointing."""
         passes = 4 if again else 3
         fixed = SLACK * CORE_STEP if self.on_cpu else GPU_STEP
-        return self.time_ratio * fixed + passes * self.call_seconds(
+        return self.time_ratio * fixed + passes * self.pass_seconds(
             operations, values, dims, diffused
         )

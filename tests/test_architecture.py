@@ -112,3 +112,12 @@ def test_nothing_unpickles() -> None:
         names = {name.split(".")[0] for name, _ in imports(path)}
         assert not names & {"pickle", "dill", "joblib", "shelve"}, path
         assert "torch.load(" not in path.read_text("utf-8"), path
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "verbs").glob("*.py")), ids=lambda p: p.stem)
+def test_no_verb_ignores_what_it_is_told(path: Path) -> None:
+    for node in ast.parse(path.read_text("utf-8")).body:
+        if isinstance(node, ast.FunctionDef):
+            told = {a.arg for a in [*node.args.args, *node.args.kwonlyargs]}
+            read = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+            assert told <= read, f"{node.name} takes {sorted(told - read)} and does nothing with it"

@@ -205,7 +205,7 @@ if name.endswith("predict"):
 """
 
 
-def test_nnunet_is_called_as_its_manual_says(real: Path, tmp_path, monkeypatch) -> None:
+def test_nnunet_is_called_as_its_manual_says(real: Path, tmp_path, monkeypatch, capsys) -> None:
     """A stand-in with the names of its commands: files, order, arguments, and scores."""
     made = tmp_path / "made"
     write(made, kinds("made", 4), "Tr", 7, True)
@@ -215,6 +215,8 @@ def test_nnunet_is_called_as_its_manual_says(real: Path, tmp_path, monkeypatch) 
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UtilityError, match="pip install nnunetv2"):
         utility(opened, made, trainer="nnunet")
+    assert cli.run(["utility", str(real), str(made), "--trainer", "nnunet"]) == 2
+    assert "pip install nnunetv2" in capsys.readouterr().err, "the command takes it, too"
     for name in COMMANDS:
         (tmp_path / name).write_text(STAND_IN.format(python=sys.executable))
         (tmp_path / name).chmod(0o755)

@@ -39,5 +39,6 @@ def utility(
     from ..workflow.utility import utility as on_folder
 
     opened = Dataset.open(Path(real))
+    how = {"trainer": trainer, "steps": steps, "repeats": repeats, "seed": seed}
     with progress("utility", "training") as move:
-        return on_folder(opened, Path(made), steps=steps, repeats=repeats, seed=seed, progress=move)
+        return on_folder(opened, Path(made), progress=move, **how)

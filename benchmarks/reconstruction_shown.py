@@ -2,6 +2,7 @@
 
 python benchmarks/reconstruction_shown.py O                           # tables, on the terminal
 python benchmarks/reconstruction_shown.py O --plot PNG                # accuracy against seconds
+python benchmarks/reconstruction_shown.py O --views PNG               # accuracy against views
 python benchmarks/reconstruction_shown.py O --sheet JPG --problems ct23 --solvers fbp_hann daps dds
 """
 
@@ -21,6 +22,7 @@ import matplotlib.pyplot as plt
 from diffnet.metrics import bootstrap_interval
 
 SHOWN = {"ct": (-1000.0, 400.0), "mri": (0.0, 1.0)}  # grey values
+BASELINES = ("first_look", "fbp_hann", "total_variation")
 ERROR = 0.25  # of the width of SHOWN, where errors are black or white
 Row = dict[str, str]
 
@@ -31,6 +33,7 @@ def main() -> None:
     parser.add_argument("--problems", nargs="+")
     parser.add_argument("--solvers", nargs="+")
     parser.add_argument("--plot", type=Path)
+    parser.add_argument("--views", type=Path)
     parser.add_argument("--sheet", type=Path)
     parser.add_argument("--case", type=int, default=0)
     asked = parser.parse_args()
@@ -40,7 +43,9 @@ def main() -> None:
     rows = [r for r in rows if r["problem"] in problems]
     solvers = asked.solvers or unique(r["solver"] for r in rows)
     rows = [r for r in rows if r["solver"] in solvers]
-    if asked.plot:
+    if asked.views:
+        against_views(rows, asked.views)
+    elif asked.plot:
         plot(rows, problems, asked.plot)
     elif asked.sheet:
         sheet(asked.out, problems, solvers, asked.case, asked.sheet)
@@ -123,6 +128,32 @@ def plot(rows: Sequence[Row], problems: Sequence[str], path: Path) -> None:
         ax.axis("off")
     figure.tight_layout()
     figure.savefig(path, dpi=90)
+
+
+def against_views(rows: Sequence[Row], path: Path) -> None:
+    """PSNR of the mean of the samples, a line a solver; of the cases that it answered everywhere
+    it was asked.
+    """
+    views = {p: int(p[2:]) for p in unique(r["problem"] for r in rows) if p[2:].isdigit()}
+    figure, ax = plt.subplots(figsize=(5.2, 3.8))
+    for solver in unique(r["solver"] for r in rows if r["problem"] in views):
+        found = [r for r in rows if r["solver"] == solver and r["problem"] in views]
+        points = sorted(
+            (v, mean([r for r in found if r["problem"] == p], "psnr"))
+            for p, v in views.items()
+            if any(r["problem"] == p for r in found)
+        )
+        dashed = "--" if solver in BASELINES else "-"
+        ax.plot(*zip(*points, strict=True), dashed, marker="o", ms=3.5, lw=1, label=solver)
+    ticks = sorted(views.values())
+    ax.set(xscale="log", xlabel="views over 180 degrees", ylabel="PSNR, dB")
+    ax.set_xticks(ticks, [str(v) for v in ticks])
+    ax.minorticks_off()
+    ax.grid(alpha=0.3)
+    ax.legend(fontsize=7)
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
 
 
 def sheet(

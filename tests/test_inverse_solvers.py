@@ -469,3 +469,27 @@ def test_a_process_without_noise_levels() -> None:
 
     with pytest.raises(TypeError, match="GaussianProcess"):
         Measured(Recording(Bernoulli()), Proximal())
+
+
+def test_daps_lets_the_measurement_outvote_a_network_that_is_wrong(monkeypatch) -> None:
+    """It takes images for 5 times smaller than they are; the residual says so at every level."""
+    from diffusion_oracles import LinearDenoiser
+
+    import diffnet.diffusion.inverse.consistencies as consistencies
+
+    torch.manual_seed(4)
+    x = 0.5 * torch.randn(4, 1, 8, 8)
+    known = Measurement.simulate(x, Masked(torch.ones(1, 1, 8, 8)), GaussianNoise(0.02))
+    denoiser, found = LinearDenoiser(VarianceExploding(0.01, 20.0), 0.1), {}
+    for doubts in (True, False):
+        if not doubts:
+            monkeypatch.setattr(consistencies, "seen_open", lambda q, x_0: torch.zeros_like(q.r))
+        with torch.no_grad():
+            made = PROCESS.start(torch.zeros_like(x))
+            for step in SOLVERS["daps"](20, LogUniform()).walk(
+                denoiser, made, Condition(measurement=known)
+            ):
+                made = step
+        found[doubts] = known.residual(made).mean().item()
+    assert found[True] < 1.6
+    assert found[False] > 2 * found[True]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..operators import conjugate_gradients, largest_eigenvalue
-from .measured import Consistency, Question, calibrated, left_open, with_pull
+from .measured import Consistency, Question, calibrated, left_open, seen_open, with_pull
 
 STD = 0.5  # of images in network units
 
@@ -73,14 +73,15 @@ class Krylov(Consistency):
 
 @dataclass(frozen=True)
 class PosteriorDraw(Consistency):
-    """A draw of N(D, v I) given y, exactly, by perturb and optimise; v is D's squared error.
+    """A draw of N(D, v I) given y by perturb and optimise, exact where v is D's squared error.
 
     The step of DAPS (Zhang et al., 2025, arXiv:2407.01521) for linear operators: with a sampler
     that draws all noise anew it alternates draws of x_0 and of x_s. The error is read off D
     (`left_open`) and is at most that of white images of standard deviation `std`: with more,
     images whose spectrum falls are left with noise that the next level does not know of, and
-    rough ones are preferred to smooth ones. iterations: of conjugate gradients, where there is no
-    closed form; what they leave is small beside the draw's own spread.
+    rough ones are preferred to smooth ones. Where the measurement says that D is further off
+    (`seen_open`), D weighs less, but no more noise is drawn. iterations: of conjugate gradients,
+    where there is no closed form; what they leave is small beside the draw's own spread.
     """
 
     std: float = STD
@@ -88,8 +89,11 @@ class PosteriorDraw(Consistency):
 
     def __call__(self, q: Question) -> Tensor:
         x_0 = q.ask(q.z)
-        spread = left_open(q.z, x_0, q.r, self.std).sqrt()
-        return q.operator.posterior_sample(x_0, q.y, spread, q.sigma, self.iterations)
+        open_ = left_open(q.z, x_0, q.r, self.std)
+        doubted = seen_open(q, x_0).clamp(open_, calibrated(q.r, self.std).maximum(open_))
+        x = x_0 + open_.sqrt() * torch.randn_like(x_0)
+        y = q.y + q.sigma * torch.randn_like(q.y)
+        return x + q.operator.ridge(y - q.operator(x), q.sigma**2 / doubted, self.iterations)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..batch import Condition
 from ..denoiser import Denoiser, WrappedDenoiser
-from ..operators import Measurement, Operator
+from ..operators import Measurement, Operator, white_gain
 from ..process import GaussianProcess, over
 
 
@@ -118,3 +118,15 @@ def left_open(z: Tensor, x_0: Tensor, r: Tensor, std: float) -> Tensor:
     found = r**2 * (1 - ((z - x_0) / r).square().mean())
     trust = bound**2 / (bound**2 + 2 * r**4 / z.numel())
     return (bound + trust * (found - bound)).clamp(min=0.01 * bound).minimum(bound)
+
+
+def seen_open(q: Question, x_0: Tensor) -> Tensor:
+    """Mean squared error of D per number, (B, 1, ...), from what y says of it: |y - A D|^2 less the
+    noise's share, over what A makes of white images of variance 1.
+
+    `left_open` believes in D as E[x_0 | z]; a network that is wrong is found out here.
+    """
+    gap = q.gap(x_0).flatten(1)
+    noise = q.sigma**2 * (gap != 0).sum(1)  # what was not sampled is 0
+    found = (gap.square().sum(1) - noise).clamp(min=0) / white_gain(q.operator, x_0)
+    return found.reshape(-1, *(1 for _ in x_0.shape[1:]))

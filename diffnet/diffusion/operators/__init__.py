@@ -17,7 +17,7 @@ from .noise_model import (
     TransmissionNoise,
 )
 from .non_uniform import TRAJECTORIES, NonUniformFourier, radial, spiral
-from .operator import Composed, Operator, largest_eigenvalue
+from .operator import Composed, Operator, largest_eigenvalue, white_gain
 from .pointwise import (
     FromReal,
     Identity,
@@ -81,4 +81,5 @@ __all__ = [
     "random_lines",
     "spiral",
     "uniform",
+    "white_gain",
 ]

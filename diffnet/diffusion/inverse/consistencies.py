@@ -51,13 +51,15 @@ class Krylov(Consistency):
     """A few conjugate gradient steps on (I + gamma A^H A) x = D + gamma A^H y (DDS, Chung et al.,
     2024, arXiv:2303.05754).
 
-    gamma is the same at all levels, in units of the operator: it is divided by the largest
-    eigenvalue of A^H A, which is 1 for magnetic resonance. Without noise gamma is infinite, as in
-    the paper: the steps minimise |y - A x| from D on, and stop early.
+    gamma is in units of the operator: it is divided by the largest eigenvalue of A^H A, which is 1
+    for magnetic resonance. Without noise the paper has it infinite: the steps minimise |y - A x|
+    from D on, and stop early. Between the two it is what is open of images of standard deviation
+    `std` over the noise's variance: with one gamma for all levels, little noise is left unfitted.
     """
 
     gamma: float = 1.0
     iterations: int = 5
+    std: float = STD
 
     def __post_init__(self) -> None:
         if self.gamma <= 0 or self.iterations < 1:
@@ -67,7 +69,8 @@ class Krylov(Consistency):
 
     def __call__(self, q: Question) -> Tensor:
         x_0 = q.ask(q.z)
-        shift = largest_eigenvalue(q.operator, x_0) / self.gamma if q.sigma else 0.0
+        shift = q.sigma**2 / calibrated(q.r, self.std)
+        shift = shift.minimum(largest_eigenvalue(q.operator, x_0) / self.gamma)
         return x_0 + q.operator.ridge(q.gap(x_0), shift, self.iterations)
 
 

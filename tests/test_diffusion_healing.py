@@ -270,6 +270,34 @@ def test_matched_state_has_the_noise_of_the_residual() -> None:
     assert (noisy - a.item() * clean).std().item() == pytest.approx(c.item(), rel=0.05)
 
 
+def test_states_hold_the_residual_at_their_own_strength() -> None:
+    """x_t = a f_1 + c n, n of mean 0 and standard deviation 1, at every t that training draws."""
+    clean = 0.5 * torch.randn(64, 2, 16, 16)
+    noisy = clean + 0.3 * torch.randn_like(clean) + 0.1
+
+    class First(nn.Module):
+        def forward(self, x, time, label=None):
+            return clean
+
+    class Asked(Denoiser):
+        process = DiscreteVariancePreserving("linear", 1000, 5e-5, 1e-2)
+
+        def forward(self, x_t, t, condition):
+            self.x_t, self.t = x_t, t
+            return x_t
+
+    asked = Asked()
+    method = MatchedDiffusion(First(), 0.05, asked, objective(), Ancestral(3, Uniform()))
+    for _ in method.losses(Batch(noisy, Condition())):
+        pass
+    a, _, c = (over(k, clean) for k in asked.process.coefficients(asked.t))
+    most = 2 * method.state_of(noisy, clean)
+    assert 0.8 * most < asked.t.max() <= most
+    noise = ((asked.x_t - a * clean) / c)[asked.t > 0.01]
+    assert torch.allclose(noise.flatten(2).mean(2), torch.zeros(()), atol=1e-3)
+    assert torch.allclose(noise.flatten(1).std(1), torch.ones(()), atol=0.02)
+
+
 def test_shuffling_keeps_values_and_channels_together() -> None:
     x = torch.arange(32.0).reshape(1, 2, 4, 4)
     made = shuffled(x)

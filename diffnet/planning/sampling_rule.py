@@ -15,12 +15,14 @@ DRAWS = 8
 
 
 def plan_sampling(task: Task, reasons: Reasons) -> SamplingPlan:
-    """Paired tasks and segmentation: the mean, one call. Generation: a sample."""
-    if task.given:
+    """Paired tasks, segmentation and denoising: the mean, one call. Generation: a sample."""
+    told = bool(task.given) or task.purpose == "denoise"
+    if told:
         reasons.add(
             "sampling.output",
             "mean",
-            "where something is given, the posterior mean has the lowest error: one network call",
+            "where something is given, the posterior mean has the lowest error: one network call, "
+            "where the recipe knows it",
             "a sample is 3.01 dB worse in PSNR, the mean of K samples loses 10 log10(1 + 1/K) dB",
             "samples are wanted for realism or uncertainty: --output sample or samples",
         )
@@ -39,5 +41,5 @@ def plan_sampling(task: Task, reasons: Reasons) -> SamplingPlan:
         "measured on exact posteriors",
         "calibration on validation data",
     )
-    output = "mean" if task.given else "sample"
-    return SamplingPlan(output, "unipc", "log_uniform", STEPS, DRAWS if task.given else 1)
+    output = "mean" if told else "sample"
+    return SamplingPlan(output, "unipc", "log_uniform", STEPS, DRAWS if told else 1)

@@ -19,7 +19,7 @@ from ..diffusion import (
     Method,
     NetworkDenoiser,
     Objective,
-    Original,
+    Preconditioned,
     Sampler,
     TimeUniform,
     Uniform,
@@ -31,10 +31,15 @@ from ..planning import Configuration
 from .recipe import Recipe
 
 MATCHED = 200  # states that are compared
+BEYOND = 2.0
 
 
 class MatchedDiffusion(Diffusion):
-    """f_1 fills in hidden voxels; f learns to give the image from f_1 with the residual shuffled.
+    """f_1 fills in hidden voxels; f learns to give the image from f_1 and the residual, shuffled.
+
+    The residual is taken at the strength of the state (published: at its own strength in all
+    states; the last ones of a walk, which hold less noise, are then never learned), and states are
+    drawn up to BEYOND times the matched one (published: all, of which no scan is asked).
 
     The image enters the chain at the t whose noise is as strong as what f_1 takes away.
     """
@@ -56,29 +61,46 @@ class MatchedDiffusion(Diffusion):
         with torch.no_grad():
             clean = self.first(x, None, label=label)
         t = torch.rand(len(x), device=x.device, dtype=x.dtype)
+        t = t * min(1.0, BEYOND * self.state_of(x, clean))
         a, _, c = (over(k, x) for k in self.denoiser.process.coefficients(t))
-        noise = (x - a * clean) / c
-        noise = shuffled(noise - noise.flatten(2).mean(2).reshape(*x.shape[:2], *_ones(x)))
+        noise = shuffled(standardised(x - clean))
         estimate = self.denoiser(a * clean + c * noise, t, batch.condition)
         yield "model", (estimate - x).square().mean()
 
     def sample(self, like: Tensor, condition: Condition, wrap: Wrap = keep) -> Tensor:
-        if condition.source is None:
-            raise ValueError("the noisy scan, condition.source, is missing")
-        x, condition = condition.source, replace(condition, source=None)
+        x, condition = scan_of(condition)
         time = self.matched(x, condition.label)
         for step in self.sampler.walk(wrap(self.denoiser), x, condition, time):
             x = step
         return x
 
+    def mean(self, like: Tensor, condition: Condition, wrap: Wrap = keep) -> Tensor:
+        """f at the matched state: one call, and no noise that a walk would add."""
+        x, condition = scan_of(condition)
+        t = x.new_full((len(x),), self.matched(x, condition.label))
+        return wrap(self.denoiser)(x, t, condition)
+
     @torch.no_grad()
     def matched(self, x: Tensor, label: Tensor | None = None) -> float:
         """The t at which c is the standard deviation of x - a f_1(x)."""
         clean = torch.cat([self.first(part, None, label=label) for part in x.split(16)])
+        return self.state_of(x, clean)
+
+    def state_of(self, x: Tensor, clean: Tensor) -> float:
+        """The t at which c is the standard deviation of x - a clean."""
         times = torch.linspace(0, 1, MATCHED, dtype=torch.float64)
         a, _, c = self.denoiser.process.coefficients(times)
-        gaps = [abs(float(c[k]) - (x - float(a[k]) * clean).std().item()) for k in range(MATCHED)]
-        return max(times[gaps.index(min(gaps))].item(), 1 / MATCHED)
+        pair = torch.stack([x.flatten(), clean.flatten()]).double().cpu()
+        (of_x, both), (_, of_clean) = torch.cov(pair)
+        gap = (c - (of_x - 2 * a * both + a**2 * of_clean).clamp(min=0).sqrt()).abs()
+        return max(times[gap.argmin()].item(), 1 / MATCHED)
+
+
+def scan_of(condition: Condition) -> tuple[Tensor, Condition]:
+    """The noisy scan, and the condition without it. ValueError: there is none."""
+    if condition.source is None:
+        raise ValueError("the noisy scan, condition.source, is missing")
+    return condition.source, replace(condition, source=None)
 
 
 def neighbour(x: Tensor) -> Tensor:
@@ -93,8 +115,12 @@ def shuffled(noise: Tensor) -> Tensor:
     return noise.flatten(2)[..., order].reshape(noise.shape)
 
 
-def _ones(x: Tensor) -> tuple[int, ...]:
-    return tuple(1 for _ in x.shape[2:])
+def standardised(noise: Tensor) -> Tensor:
+    """With mean 0 in every channel and standard deviation 1 in every example."""
+    flat = noise.flatten(2)
+    flat = flat - flat.mean(2, keepdim=True)
+    spread = flat.square().mean((1, 2), keepdim=True).sqrt().clamp(min=1e-6)
+    return (flat / spread).reshape(noise.shape)
 
 
 @dataclass(frozen=True)
@@ -103,7 +129,9 @@ class DDM2(Recipe):
 
     Linear betas 5e-5 to 1e-2 (published: the same range, flat first and then rising). hidden: share
     of voxels that the first network has to guess (published: it guesses a volume from others of the
-    same patient). calls: of the network from the matched state down.
+    same patient). calls: of the network from the matched state down, where samples are asked for;
+    the best single answer takes one (published: samples). The denoiser is preconditioned, because
+    x_0 itself takes long to learn where there is little noise.
     """
 
     hidden: float = 0.06
@@ -118,7 +146,7 @@ class DDM2(Recipe):
 
     def build(self, c: Configuration) -> Method:
         process = DiscreteVariancePreserving("linear", self.steps, 5e-5, 1e-2)
-        denoiser = NetworkDenoiser(self.network(c), process, Original(c.noise.std))
+        denoiser = NetworkDenoiser(self.network(c), process, Preconditioned(c.noise.std))
         objective = Objective(TimeUniform(process), weight=EpsilonError())
         first = self.unet(c, in_channels=c.target_channels)
         sampler = Ancestral(self.calls, Uniform())

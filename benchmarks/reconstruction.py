@@ -63,7 +63,7 @@ WEIGHTS = {
     "ct_limited": (5e-5, 2e-4),
     "ct_low_dose": (5e-5, 1e-4, 2e-4),
     "mri4": (1e-3, 3e-3, 1e-2),
-    "mri8": (1e-3, 3e-3, 1e-2),
+    "mri8": (3e-3, 1e-2, 3e-2),
 }
 
 

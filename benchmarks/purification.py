@@ -30,8 +30,8 @@ from diffnet.workflow.predict import predict
 from diffnet.workflow.run import Run
 from diffnet.workflow.work import Work
 
-NAME, EVERY = "Dataset008_MedNIST", 6  # every sixth test case
-STRENGTHS, MOVES = (4, 8), 5  # grey values of 255; steps of the attack
+NAME, EVERY = "Dataset008_MedNIST", 12  # every twelfth test case
+STRENGTHS, MOVES = (8, 16, 32), 5  # grey values of 255; steps of the attack
 CALLS = 20  # of the network, on each way back
 
 

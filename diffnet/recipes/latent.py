@@ -39,7 +39,7 @@ class Latent(Recipe):
     def __post_init__(self) -> None:
         """What the recipe inside is for, needs and cites holds for this one, too."""
         inner = self.inner
-        for name in ("needs", "purposes", "enough"):
+        for name in ("needs", "purposes", "enough", "fits"):
             object.__setattr__(self, name, getattr(inner, name))
         object.__setattr__(self, "papers", (*type(self).papers, *inner.papers))
 

@@ -63,7 +63,7 @@ def test_classes_cost_time_on_a_processor() -> None:
     few, many = (budget.step_seconds(**network, diffused=k * voxels) for k in (1, 54))
     assert many > 2 * few
     kept, paged = (budget.call_seconds(0, 0, 3, diffused=n) for n in (2**23 - 1, 2**23))
-    assert paged > 4 * kept, "tensors beyond 32 MiB are handed out anew each time"
+    assert paged > 2 * kept, "tensors beyond 32 MiB are handed out anew each time"
 
 
 def test_generated_maps_are_learned_by_what_every_class_shows() -> None:

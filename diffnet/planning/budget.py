@@ -13,7 +13,7 @@ CORE_FLOP, CORE_VALUE, CORE_STEP = 4.9e-12, 2.6e-9, 0.022
 # Of a step, for a number that is diffused: noise, loss and their way back, in tensors that the
 # allocator keeps, and in larger ones that it gives back and the system has to hand out anew. It
 # counts where there are many channels: label maps of many classes (benchmarks/steps.py).
-CORE_DIFFUSED, CORE_PAGED = 1e-8, 4.5e-8
+CORE_DIFFUSED, CORE_PAGED = 2e-8, 4.5e-8
 HEAP_LIMIT = 32 * 2**20  # bytes of a tensor that glibc's allocator keeps
 # A call outside of training against a third of a step on a CPU: batches of one, and no backward
 # pass to share the work with (benchmarks/memory.py, 16 predictions: 1.0 to 2.2).
@@ -110,14 +110,14 @@ class Budget(Record):
     def pass_seconds(
         self, operations: float, values: float, dims: int, diffused: float = 0.0
     ) -> float:
-        """The forward pass of a training step. operations: floating-point; values: numbers it leaves behind; diffused:
-        numbers that it estimates.
+        """The forward pass of a training step. operations: floating-point; values: numbers it leaves
+        behind; diffused: numbers that it estimates.
         """
         if self.on_cpu:
             each = CORE_DIFFUSED if 4 * diffused < HEAP_LIMIT else CORE_PAGED
-            work = CORE_FLOP * operations + (CORE_VALUE * values + each * diffused) / 3
-            work *= SLACK
-            work *= self.time_ratio * (CORE_HALF[dims] if self.half else 1.0)
+            work = CORE_FLOP * operations + CORE_VALUE * values / 3
+            work *= CORE_HALF[dims] if self.half else 1.0  # losses stay in full precision
+            work = self.time_ratio * SLACK * (work + each * diffused / 3)
             return work / (self.cores * (TOGETHER if self.cores > 1 else 1.0))
         gigabytes = self.gpu_memory_gb or DEFAULT_MEMORY_GB["cuda"]
         size = max((s for s in PEAK_FLOPS if s <= gigabytes), default=min(PEAK_FLOPS))

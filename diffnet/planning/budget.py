@@ -110,8 +110,8 @@ class Budget(Record):
     def pass_seconds(
         self, operations: float, values: float, dims: int, diffused: float = 0.0
     ) -> float:
-        """The forward pass of a training step. operations: floating-point; values: numbers it leaves
-        behind; diffused: numbers that it estimates.
+        """The forward pass of a training step. operations: floating-point; values: numbers that it
+        leaves behind; diffused: numbers that it estimates.
         """
         if self.on_cpu:
             each = CORE_DIFFUSED if 4 * diffused < HEAP_LIMIT else CORE_PAGED

@@ -101,7 +101,7 @@ def judged(
     done = found.cases[0]
     return (
         f"| {name} | {solver} | {psnr(*pair):.2f} | {ssim(*pair):.3f} | "
-        f"{done.seconds:.1f} | {done.calls} |"
+        f"{done.seconds:.1f} | {done.network_calls} |"
     )
 
 

@@ -61,7 +61,7 @@ WEIGHTS = {
     "ct60": (1e-4, 2e-4, 4e-4),
     "ct180": (2e-5, 5e-5, 1e-4),
     "ct_limited": (5e-5, 2e-4),
-    "ct_low_dose": (5e-5, 1e-4, 2e-4),
+    "ct_low_dose": (2e-5, 5e-5, 1e-4),
     "mri4": (1e-3, 3e-3, 1e-2),
     "mri8": (3e-3, 1e-2, 3e-2),
 }

@@ -273,12 +273,24 @@ def measured(row: Row, number: int) -> list[dict]:
     return told
 
 
+def averaged(told: list[dict]) -> list[dict]:
+    """What was measured several times, as its mean: peaks of one training differ by 10 %."""
+    found: dict[tuple, list[dict]] = {}
+    for t in told:
+        found.setdefault((t["row"], t["doing"]), []).append(t)
+    return [
+        {"row": row, "doing": doing, "times": len(some)}
+        | {key: np.mean([t[key] for t in some], 0).tolist() for key in ("probe", "real")}
+        for (row, doing), some in found.items()
+    ]
+
+
 def show(told: list[dict]) -> None:
     """The table, then how many rows are within the bounds, and the worst."""
     print("| network | | real MB | formula | probe | real s | formula | probe |")
     print("|---|---|---|---|---|---|---|---|")
     ratios: dict[tuple[str, str, str], list[float]] = {}
-    for t in told:
+    for t in averaged(told):
         row, cells = rows()[t["row"]], []
         said = {"formula": formula(row)[t["doing"]], "probe": t["probe"]}
         for k, (unit, scale, form) in enumerate((("MB", 1e6, ".0f"), ("s", 1.0, ".3f"))):
@@ -287,7 +299,8 @@ def show(told: list[dict]) -> None:
                 ratio = values[k] / t["real"][k]
                 ratios.setdefault((t["doing"], unit, by), []).append(ratio)
                 cells.append(f"{values[k] / scale:{form}} ({ratio:.2f})")
-        print(f"| {row.name} | {t['doing']} | {' | '.join(cells)} |")
+        times = f" ({t['times']} runs)" if t["times"] > 1 else ""
+        print(f"| {row.name} | {t['doing']}{times} | {' | '.join(cells)} |")
     for (doing, unit, by), found in ratios.items():
         bound = BOUNDS[unit, by]
         inside = sum(abs(r - 1) <= bound for r in found)

@@ -22,7 +22,7 @@ FORWARD_COPIES = 5  # measured: the same in a forward pass that keeps nothing
 LIBRARIES = {"training": 20e6, "checkpointed": 20e6, "prediction": 33e6}  # measured
 # An allocator keeps freed blocks in holes that the next tensor may not fit. glibc does so below
 # 32 MiB and gives larger ones back; the holes amount to this many of the largest such tensor.
-HOLES = {"training": 15, "checkpointed": 10, "prediction": 5}  # measured
+HOLES = {"training": 18, "checkpointed": 15, "prediction": 5}  # measured
 STATES = 6  # of the sampler: x_t, noise, the last estimates, their average
 
 

@@ -24,6 +24,7 @@ from studies import AUTO, STUDIES, Place
 
 from diffnet.data import Store, Volume
 from diffnet.diffusion import UniPC
+from diffnet.workflow.earlier import centred
 
 DEEP = "Dataset002_ACDC-generation"
 PAIRS = ("Dataset013_MSBrainSlices2D", "Dataset004_LowDoseCT")
@@ -79,19 +80,11 @@ def _modes(place: Place, patch: Sequence[int]) -> np.ndarray:
     """Eigenvalues of the covariance of all prepared volumes, falling; those above rounding."""
     (folder,) = (place.paths.folder / "preprocessed").iterdir()
     store = Store(folder)
-    volumes = np.stack([_centred(store.read(n, "image")[0], patch) for n in store.cases()])
+    volumes = np.stack([centred(store.read(n, "image"), patch) for n in store.cases()])
     volumes = volumes.reshape(len(volumes), -1).astype(np.float64)
     volumes -= volumes.mean(0)
     found = np.linalg.eigvalsh(volumes @ volumes.T / (len(volumes) - 1))[::-1]
     return found[: len(volumes) - 1].copy()
-
-
-def _centred(array: np.ndarray, patch: Sequence[int]) -> np.ndarray:
-    """The middle of the volume; edges repeated where it is smaller."""
-    lack = [max(p - n, 0) for p, n in zip(patch, array.shape, strict=True)]
-    array = np.pad(array, [(k // 2, k - k // 2) for k in lack], mode="edge")
-    first = [(n - p) // 2 for p, n in zip(patch, array.shape, strict=True)]
-    return array[tuple(slice(a, a + p) for a, p in zip(first, patch, strict=True))]
 
 
 def _walked(modes: np.ndarray, calls: int, low: float, high: float) -> np.ndarray:

@@ -163,7 +163,7 @@ def test_a_patch_is_cut_where_not_even_one_example_fits(fingerprint):
 
 def test_nothing_fits_at_all(fingerprint):
     make, _, _ = world(fingerprint)
-    with pytest.raises(PlanError, match=r"needs 2\.\de\+02 GB to train and 3\.4 GB may be used"):
+    with pytest.raises(PlanError, match=r"needs 2\.5e\+02 GB to train and 3\.4 GB may be used"):
         probed_plan(make, Budget(minutes=10), lambda plan: Probe(10**12, 0.1))
 
 

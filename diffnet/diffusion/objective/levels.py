@@ -66,7 +66,7 @@ class LogNormal(Levels):
         rest = ((quantile - self.even) / (1 - self.even)).clamp(min=0.0)
         return torch.where(
             quantile < self.even,
-            self.smallest * (self.largest / self.smallest) ** first,
+            LogUniformLevels(self.smallest, self.largest).at(first),
             self._normal(rest),
         )
 
